@@ -1,0 +1,314 @@
+"""The endpoints: read the request, call the handshake, write the answer; no rule lives here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from flask import Blueprint, Response, request, send_from_directory
+from flask_cors import CORS
+
+from kataven_flask import errors
+from kataven_flask.assets import static_dir
+from kataven_flask.body import parse_object, text_member
+from kataven_flask.handshake import (
+    Caller,
+    Handshake,
+    SessionGrant,
+    UserTokenRequest,
+    VisitorToken,
+)
+from kataven_flask.origins import Origin
+from kataven_flask.signing import JWKS_MAX_AGE
+from kataven_flask.tokens import MAX_TOKEN_LENGTH
+
+API: Final = "/api/v1/widget"
+BROWSER_PATHS: Final = rf"^({API}/(?!auth/(user-token|revoke)\b).*|/widget/.*|/\.well-known/.*)$"
+"""What a page may call and read. `user-token` and `revoke` are no page's business."""
+
+CONFIG_CACHE: Final = "public, max-age=60, stale-while-revalidate=300"
+WIDGET_CACHE: Final = "public, max-age=300, stale-while-revalidate=86400"
+PREFLIGHT_MAX_AGE: Final = 7200
+"""Seconds that a preflight's answer is kept; browsers cap it here (Fetch, section 4.9)."""
+_EXPOSED: Final = ["ETag", "Retry-After", "X-Error-Code", "X-Request-Id"]
+
+MAX_KEY: Final = 128
+MAX_AGENT_ID: Final = 64
+MAX_USER_ID: Final = 256
+MAX_NAME: Final = 256
+MAX_EMAIL: Final = 320
+"""Characters; 64 for the local part, 255 for the domain and the @ (RFC 5321, 4.5.3.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What `/readyz` tells.
+
+    Args:
+        ready: Whether every part that a token needs is there.
+        report: Each part with its state, for a person to read.
+    """
+
+    ready: bool
+    report: Mapping[str, Any]
+
+
+def create_blueprint(
+    handshake: Handshake, jwks: Callable[[], Mapping[str, Any]], health: Callable[[], Health]
+) -> Blueprint:
+    """Make the endpoints.
+
+    Args:
+        handshake: The use cases.
+        jwks: Gives the public keys.
+        health: Gives the state of the parts.
+
+    Returns:
+        The blueprint, with CORS open for what a page calls.
+    """
+    blueprint = Blueprint("api", __name__)
+    _add_browser_routes(blueprint, handshake)
+    _add_backend_routes(blueprint, handshake)
+    _add_public_routes(blueprint, jwks, health)
+    return blueprint
+
+
+def open_cors(app: Any) -> None:
+    """Let every page read every answer of a browser route; the allowlist is the boundary.
+
+    It is laid over the whole app, so that a 404 or a 405 is readable too. No pattern of
+    origins is given to flask-cors, which would match it unanchored.
+
+    Args:
+        app: The Flask app.
+    """
+    CORS(
+        app,
+        resources={BROWSER_PATHS: {}},
+        origins="*",
+        send_wildcard=True,
+        supports_credentials=False,
+        methods=["GET", "POST"],
+        allow_headers="*",
+        expose_headers=_EXPOSED,
+        max_age=PREFLIGHT_MAX_AGE,
+    )
+
+
+def _add_browser_routes(blueprint: Blueprint, handshake: Handshake) -> None:
+    @blueprint.get(f"{API}/config")
+    def config() -> Response:
+        client_key = text_member(request.args, "client_key", max_length=MAX_KEY)
+        agent_id = text_member(request.args, "agent_id", max_length=MAX_AGENT_ID)
+        document = handshake.config(client_key, agent_id, _caller())
+        response = Response(document.body, content_type="application/json")
+        response.headers["Cache-Control"] = CONFIG_CACHE
+        response.headers["Vary"] = "Origin"
+        response.set_etag(document.etag)
+        response.make_conditional(request)  # 304 where If-None-Match has it
+        return response
+
+    @blueprint.post(f"{API}/auth/guest")
+    def guest() -> Response:
+        body = _body()
+        client_key = text_member(body, "client_key", max_length=MAX_KEY)
+        agent_id = text_member(body, "agent_id", max_length=MAX_AGENT_ID)
+        return _session(handshake.guest(client_key, agent_id, _caller()))
+
+    @blueprint.post(f"{API}/auth/exchange")
+    def exchange() -> Response:
+        body = _body()
+        token = text_member(body, "token", alias="user_token", max_length=MAX_TOKEN_LENGTH)
+        client_key = text_member(body, "client_key", max_length=MAX_KEY)
+        guest_token = text_member(body, "guest_token", max_length=MAX_TOKEN_LENGTH)
+        return _session(handshake.exchange(token, client_key, guest_token, _caller()))
+
+    @blueprint.post(f"{API}/auth/refresh")
+    def refresh() -> Response:
+        return _session(handshake.refresh(_refresh_token(), _caller()))
+
+    @blueprint.post(f"{API}/auth/logout")
+    def logout() -> Response:
+        handshake.logout(_refresh_token(), _caller())
+        return _no_content()
+
+
+def _add_backend_routes(blueprint: Blueprint, handshake: Handshake) -> None:
+    # Without automatic options: a preflight is a browser's, and gets 405.
+    @blueprint.post(f"{API}/auth/user-token", provide_automatic_options=False)
+    def user_token() -> Response:
+        record = handshake.authenticate(_caller())
+        body = _body()
+        asked = UserTokenRequest(
+            client_key=text_member(body, "client_key", max_length=MAX_KEY),
+            user_id=_user_id(body),
+            name=text_member(body, "name", alias="display_name", max_length=MAX_NAME),
+            email=text_member(body, "email", max_length=MAX_EMAIL),
+            agent_id=text_member(body, "agent_id", max_length=MAX_AGENT_ID),
+        )
+        return _json(_visitor_token_body(handshake.user_token(record, asked)))
+
+    @blueprint.post(f"{API}/auth/revoke", provide_automatic_options=False)
+    def revoke() -> Response:
+        record = handshake.authenticate(_caller())
+        handshake.revoke(record, _user_id(_body()))
+        return _no_content()
+
+
+def _add_public_routes(
+    blueprint: Blueprint, jwks: Callable[[], Mapping[str, Any]], health: Callable[[], Health]
+) -> None:
+    @blueprint.get("/.well-known/jwks.json")
+    def jwks_json() -> Response:
+        response = _json(jwks(), content_type="application/jwk-set+json")  # RFC 7517, section 8.5
+        response.headers["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE}"
+        return response
+
+    @blueprint.get("/healthz")
+    def healthz() -> Response:
+        return _json({"status": "alive"})
+
+    @blueprint.get("/readyz")
+    def readyz() -> Response:
+        state = health()
+        status = "ready" if state.ready else "not ready"
+        return _json({"status": status, **state.report}, status=200 if state.ready else 503)
+
+    @blueprint.get("/widget/v1.js")
+    def widget() -> Response:
+        response = send_from_directory(static_dir() / "widget", "v1.js", mimetype="text/javascript")
+        response.headers["Cache-Control"] = WIDGET_CACHE
+        # A page with a Cross-Origin-Embedder-Policy may load it too.
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return response
+
+
+# --- reading the request
+
+
+def _caller() -> Caller:
+    headers = request.headers
+    origin, referer = headers.get("Origin"), headers.get("Referer")
+    return Caller(
+        origin=Origin.of_request(origin, referer),
+        address=request.remote_addr or "",
+        is_browser=origin is not None or "Sec-Fetch-Site" in headers,
+        secret_key=_bearer_token(headers.get("Authorization", "")),
+    )
+
+
+def _bearer_token(authorization: str) -> str | None:
+    """Read the credentials of RFC 6750, section 2.1."""
+    scheme, _, token = authorization.partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _body() -> dict[str, Any]:
+    return parse_object(request.get_data(cache=False))
+
+
+def _refresh_token() -> str | None:
+    return text_member(_body(), "refresh_token", max_length=MAX_TOKEN_LENGTH)
+
+
+def _user_id(body: Mapping[str, Any]) -> str | None:
+    return text_member(body, "user_id", alias="external_user_id", max_length=MAX_USER_ID)
+
+
+# --- writing the answer
+
+
+def _session(grant: SessionGrant) -> Response:
+    session = grant.session
+    return _json(
+        {
+            "token": grant.token,
+            "token_type": "Bearer",
+            "expires_in": grant.expires_at - grant.server_time,
+            "expires_at": grant.expires_at,
+            "refresh_token": grant.refresh_token,
+            "refresh_expires_in": grant.refresh_expires_at - grant.server_time,
+            "session_id": session.sid,
+            "agent_id": session.agent_id,
+            "visitor": {
+                "id": session.sub,
+                "type": session.visitor_type,
+                "name": session.name,
+                "email": session.email,
+            },
+            "server_time": grant.server_time,
+        }
+    )
+
+
+def _visitor_token_body(minted: VisitorToken) -> dict[str, Any]:
+    return {
+        "user_token": minted.token,
+        "token": minted.token,
+        "token_type": "Bearer",
+        "expires_in": minted.expires_in,
+        "expires_at": minted.expires_at,
+    }
+
+
+def _json(
+    document: Mapping[str, Any], *, status: int = 200, content_type: str = "application/json"
+) -> Response:
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    response = Response(body, status, content_type=content_type)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _no_content() -> Response:
+    response = Response(status=204)
+    del response.headers["Content-Type"]
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def refuse(refusal: errors.Refusal, request_id: str) -> Response:
+    """Write a refusal: a plain string, or RFC 9457 for a caller whose `Accept` names it.
+
+    Args:
+        refusal: What was refused and why.
+        request_id: What the caller may quote to the operator.
+
+    Returns:
+        The answer.
+    """
+    if _names_json(request.headers.get("Accept", "")):
+        body = json.dumps(_problem(refusal, request_id), ensure_ascii=False)
+        content_type = "application/problem+json"
+    else:
+        body, content_type = refusal.text, "text/plain; charset=utf-8"
+    response = Response(body, refusal.status, content_type=content_type)
+    response.headers["X-Error-Code"] = refusal.code
+    response.headers["X-Request-Id"] = request_id
+    response.headers["Cache-Control"] = "no-store"
+    if refusal.retry_after is not None:
+        response.headers["Retry-After"] = str(refusal.retry_after)
+    if refusal.status == errors.InvalidApiKey.status:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def _problem(refusal: errors.Refusal, request_id: str) -> dict[str, Any]:
+    """Write the members of RFC 9457, section 3.1, and three of our own."""
+    return {
+        "type": f"urn:kataven:error:{refusal.code}",
+        "title": refusal.words,
+        "status": refusal.status,
+        "detail": refusal.detail or refusal.words,
+        "code": refusal.code,
+        "retryable": refusal.retryable,
+        "request_id": request_id,
+    }
+
+
+def _names_json(accept: str) -> bool:
+    """Tell whether `Accept` names JSON itself; `*/*` names nothing."""
+    named = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
+    return not named.isdisjoint({"application/problem+json", "application/json"})

@@ -1,0 +1,133 @@
+"""`create_app`: everything is put together here and only here."""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+from typing import Any, Final
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+
+from kataven_flask import errors
+from kataven_flask.api import Health, create_blueprint, open_cors, refuse
+from kataven_flask.body import MAX_BODY
+from kataven_flask.handshake import Handshake
+from kataven_flask.live import LiveRegistry
+from kataven_flask.registry import Registry
+from kataven_flask.settings import Settings
+from kataven_flask.signing import open_key_ring
+from kataven_flask.store import Store, store_from_url
+from kataven_flask.throttle import Throttle
+from kataven_flask.tokens import Tokens
+
+RETRY_AFTER_STATE: Final = 2
+"""Seconds after which to try again where the state store is out of reach."""
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Put one server together.
+
+    Args:
+        settings: How; None for what the environment says.
+
+    Raises:
+        ConfigurationError: It can't be; the message says what to change.
+
+    Returns:
+        The WSGI app.
+    """
+    settings = settings or Settings.from_environ()
+    live = LiveRegistry(settings.config)
+    ring = open_key_ring(settings.instance, settings.signing_alg)
+    store = store_from_url(settings.state_url)
+
+    def tokens(registry: Registry) -> Tokens:
+        return Tokens(ring, registry.issuer or settings.issuer, registry.audience)
+
+    def health() -> Health:
+        return _health(live, store, ring.current.kid)
+
+    handshake = Handshake(lambda: live.current, tokens, store, Throttle(), settings.clock)
+    app = Flask("kataven_flask", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.url_map.strict_slashes = True
+    app.url_map.redirect_defaults = False
+    app.register_blueprint(create_blueprint(handshake, ring.jwks, health))
+    app.extensions["kataven"] = live
+    _add_error_handlers(app)
+    open_cors(app)
+    if settings.watch:
+        live.watch()
+    return app
+
+
+def _health(live: LiveRegistry, store: Store, kid: str) -> Health:
+    config: dict[str, Any] = {"revision": live.current.revision, "ok": live.fault is None}
+    if live.fault is not None:
+        config["error"] = "the last edit was refused; the log says why"
+    try:
+        store.ping()
+    except errors.StateUnavailableError as error:
+        _log.error("state store out of reach: %s", error)
+        state: dict[str, Any] = {"ok": False, "error": "out of reach; the log says why"}
+    else:
+        state = {"ok": True}
+    report = {"config": config, "state": state, "signing_key": {"ok": True, "kid": kid}}
+    return Health(ready=state["ok"], report=report)
+
+
+def _add_error_handlers(app: Flask) -> None:
+    @app.errorhandler(errors.Refusal)
+    def refused(refusal: errors.Refusal) -> Response:
+        return refuse(refusal, _request_id())
+
+    @app.errorhandler(errors.StateUnavailableError)
+    def state_unavailable(error: errors.StateUnavailableError) -> Response:
+        request_id = _request_id()
+        _log.error("state store out of reach: %s (request %s)", error, request_id)
+        message = "nothing was changed; try again shortly"
+        refusal = errors.StateUnavailable(message, retry_after=RETRY_AFTER_STATE)
+        return refuse(refusal, request_id)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        response = refuse(_as_refusal(error), _request_id())
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return response
+
+    @app.errorhandler(Exception)
+    def fault(error: Exception) -> Response:
+        request_id = _request_id()
+        _log.error("unhandled fault (request %s)", request_id, exc_info=error)
+        return refuse(errors.InternalError(f"quote {request_id} to the operator"), request_id)
+
+
+def _as_refusal(error: HTTPException) -> errors.Refusal:
+    match error.code:
+        case 404:
+            return errors.NotFound("no such path here")
+        case 405:
+            return errors.MethodNotAllowed(f"{request.method} is not for this path")
+        case 413:
+            return errors.BodyTooLarge(f"send at most {MAX_BODY // 1024} KiB")
+        case _:
+            return errors.InvalidBody(error.name)
+
+
+def _request_id() -> str:
+    """Take over the caller's request id where it is harmless, else make one."""
+    given = request.headers.get("X-Request-Id", "")
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
+
+
+def live_registry(app: Flask) -> LiveRegistry:
+    """Return the registry that an app made by `create_app` looks tenants up in."""
+    live: LiveRegistry = app.extensions["kataven"]
+    return live

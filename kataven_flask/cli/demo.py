@@ -1,0 +1,39 @@
+"""`kataven-flask demo`: the API, a shop that embeds the widget, a stranger's site and an agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kataven_flask.assets import example_config
+from kataven_flask.demo.run import DemoSites, run_demo
+
+
+@click.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65532),
+    default=8000,
+    show_default=True,
+    help="The API's port; the sites take the three after it. 0 takes free ones.",
+)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    help="Another tenants' file that has the demo's key.  [default: the shipped example]",
+)
+def demo(port: int, config: Path | None) -> None:
+    """Show the whole handshake in your browser, on this machine alone."""
+    run_demo(config or example_config(), port, _announce)
+
+
+def _announce(sites: DemoSites) -> None:
+    click.echo("The demo is up, on this machine alone. Open the shop and follow its text.\n")
+    click.echo(f"  the shop        {sites.shop}   embeds the widget; sign in there")
+    click.echo(f"  a stranger      {sites.stranger}   copied the snippet; is refused")
+    click.echo(f"  the agent       {sites.connect}   verifies sessions by the public keys")
+    click.echo(f"  the sign-in API {sites.api}\n")
+    click.echo(
+        f"No browser for *.localhost names? Open {sites.shop_plain} instead. Ctrl-C stops it."
+    )

@@ -1,0 +1,174 @@
+"""What is wrong with a document, each fault with the place to mend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from kataven_flask import keys
+from kataven_flask.errors import ConfigurationError
+from kataven_flask.origins import OriginPattern, OriginPatternError
+
+DocumentPath: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A place in a file.
+
+    Args:
+        file: The file.
+        line: From 1; 0 where the file as a whole is meant.
+        column: From 1; 0 where the file as a whole is meant.
+    """
+
+    file: Path
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}" if self.line else str(self.file)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Fault:
+    """One thing to mend.
+
+    Args:
+        mark: Where.
+        path: The member, for example `tenants.acme.keys[0].client_key`.
+        message: What is wrong and what to write instead.
+    """
+
+    mark: Mark
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return ": ".join(filter(None, (str(self.mark), self.path, self.message)))
+
+
+class FaultyDocumentError(ConfigurationError):
+    """The document can't be used.
+
+    Args:
+        faults: All that is wrong with it, in the order of the file.
+    """
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults = tuple(sorted(set(faults)))
+        super().__init__("\n".join(map(str, self.faults)))
+
+
+class Marks:
+    """Where each member of a document stands."""
+
+    def __init__(self, document: Mark) -> None:
+        self._document = document
+        self._marks: dict[DocumentPath, Mark] = {}
+
+    def __setitem__(self, path: DocumentPath, mark: Mark) -> None:
+        self._marks[path] = mark
+
+    def update(self, other: Marks) -> None:
+        """Take over another file's places."""
+        self._marks.update(other._marks)
+
+    def fault(self, path: DocumentPath, message: str) -> Fault:
+        """Make a fault at a member, or at the nearest one around it that stands in the file."""
+        for length in range(len(path), 0, -1):
+            if mark := self._marks.get(path[:length]):
+                return Fault(mark, path_text(path), message)
+        return Fault(self._document, path_text(path), message)
+
+
+def path_text(path: DocumentPath) -> str:
+    """Write a path the way a person would, for example `tenants.acme.keys[0].name`."""
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+    return text.removeprefix(".")
+
+
+# --- what only two places of a document together show
+
+
+def cross_faults(document: Mapping[str, Any], marks: Marks) -> Iterator[Fault]:
+    """Find what no model can see by itself.
+
+    It reads the plain document, of whatever shape, so that these faults are reported
+    together with those of the models.
+
+    Args:
+        document: The plain document.
+        marks: Where its members stand.
+
+    Yields:
+        The faults.
+    """
+    seen: dict[str, DocumentPath] = {}
+    for tenant_id, tenant in _mapping(document.get("tenants")).items():
+        path: DocumentPath = ("tenants", tenant_id)
+        agents = _mapping(_mapping(tenant).get("agents"))
+        default = _mapping(tenant).get("default_agent")
+        if isinstance(default, str) and default not in agents:
+            yield marks.fault((*path, "default_agent"), _no_such_agent(default, agents))
+        for index, key in enumerate(_sequence(_mapping(tenant).get("keys"))):
+            yield from _key_faults(_mapping(key), (*path, "keys", index), agents, marks, seen)
+
+
+def _key_faults(
+    key: Mapping[str, Any],
+    path: DocumentPath,
+    agents: Mapping[str, Any],
+    marks: Marks,
+    seen: dict[str, DocumentPath],
+) -> Iterator[Fault]:
+    agent = key.get("agent_id")
+    if isinstance(agent, str) and agent not in agents:
+        yield marks.fault((*path, "agent_id"), _no_such_agent(agent, agents))
+    for place, text in _identities(key, path):
+        if (first := seen.setdefault(text, place)) != place:
+            where = f"stands already at {path_text(first)}; every key is one of a kind"
+            yield marks.fault(place, where)
+    name = keys.parse_client_key(str(key.get("client_key")))
+    if name is None:
+        return
+    if name.tenant != path[1]:
+        message = f"belongs to tenant {name.tenant!r} by its name; make one for {path[1]!r}"
+        yield marks.fault((*path, "client_key"), message)
+    if name.mode == "test":
+        yield from _test_key_faults(key, path, marks)
+
+
+def _identities(key: Mapping[str, Any], path: DocumentPath) -> Iterator[tuple[DocumentPath, str]]:
+    if isinstance(text := key.get("client_key"), str):
+        yield (*path, "client_key"), text
+    for index, secret in enumerate(_sequence(key.get("secrets"))):
+        if isinstance(text := _mapping(secret).get("hash"), str):
+            yield (*path, "secrets", index, "hash"), text
+
+
+def _test_key_faults(key: Mapping[str, Any], path: DocumentPath, marks: Marks) -> Iterator[Fault]:
+    for index, entry in enumerate(_sequence(key.get("domain_allowlist"))):
+        try:
+            loopback = OriginPattern.parse(str(entry)).is_loopback
+        except OriginPatternError:
+            continue
+        if not loopback:
+            message = "a pk_test_ key takes loopback hosts alone; use a pk_live_ key here"
+            yield marks.fault((*path, "domain_allowlist", index), message)
+
+
+def _no_such_agent(agent: str, agents: Mapping[str, Any]) -> str:
+    return f"no agent {agent!r} here; this tenant has: {', '.join(map(str, agents)) or 'none'}"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sequence(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,152 @@
+"""The tenants as the service looks them up: one immutable value, read whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from kataven_flask.faults import Fault, FaultyDocumentError, cross_faults
+from kataven_flask.tenants import (
+    ClientKey,
+    Document,
+    RateLimits,
+    Secret,
+    Tenant,
+    TokenPolicy,
+)
+from kataven_flask.yaml_files import PlainDocument, read_document
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecord:
+    """A client key with all that a request which names it needs.
+
+    Args:
+        tenant_id: The tenant's id.
+        tenant: The tenant.
+        key: The client key.
+        tokens: The token policy in force: the tenant's over the document's.
+        limits: The rate limits in force: the tenant's over the document's.
+    """
+
+    tenant_id: str
+    tenant: Tenant
+    key: ClientKey
+    tokens: TokenPolicy
+    limits: RateLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All tenants of one revision of the files.
+
+    Args:
+        revision: A digest of the files' bytes.
+        issuer: The `iss` of every token; None for the address served.
+        audience: The `aud` of session tokens.
+        tenants: Tenants by id.
+        keys: Client keys by their text.
+        secrets: Secret keys by their hash.
+    """
+
+    revision: str
+    issuer: str | None
+    audience: str
+    tenants: Mapping[str, Tenant]
+    keys: Mapping[str, KeyRecord]
+    secrets: Mapping[str, tuple[KeyRecord, Secret]]
+
+
+def load_registry(path: Path) -> Registry:
+    """Read the tenants' file, or a folder of such files.
+
+    Args:
+        path: One YAML file, or a folder of them.
+
+    Raises:
+        ConfigurationError: A file is missing or can't be read.
+        FaultyDocumentError: It has faults; the error carries all of them.
+
+    Returns:
+        The registry.
+    """
+    plain = read_document(path)
+    faults = [*plain.faults, *cross_faults(plain.content, plain.marks)]
+    try:
+        document = Document.model_validate(plain.content)
+    except ValidationError as error:
+        faults += _model_faults(error, plain)
+    if faults:
+        raise FaultyDocumentError(faults)
+    return _index(document, plain.revision)
+
+
+def _index(document: Document, revision: str) -> Registry:
+    keys: dict[str, KeyRecord] = {}
+    secrets: dict[str, tuple[KeyRecord, Secret]] = {}
+    for record in _records(document):
+        keys[record.key.client_key] = record
+        secrets.update({secret.hash: (record, secret) for secret in record.key.secrets})
+    return Registry(
+        revision,
+        document.issuer,
+        document.audience,
+        document.tenants,
+        MappingProxyType(keys),
+        MappingProxyType(secrets),
+    )
+
+
+def _records(document: Document) -> Iterator[KeyRecord]:
+    for tenant_id, tenant in document.tenants.items():
+        tokens = _overridden(document.tokens, tenant.tokens)
+        limits = _overridden(document.limits, tenant.limits)
+        for key in tenant.keys:
+            yield KeyRecord(tenant_id, tenant, key, tokens, limits)
+
+
+def _overridden(base: _Model, by: _Model) -> _Model:
+    """Lay the members that a tenant wrote over the document's."""
+    return base.model_copy(update={name: getattr(by, name) for name in by.model_fields_set})
+
+
+# --- pydantic's errors in the operator's words
+
+
+def _model_faults(error: ValidationError, plain: PlainDocument) -> Iterator[Fault]:
+    for details in error.errors(include_url=False, include_input=False):
+        path = tuple(step for step in details["loc"] if step != "[key]")
+        yield plain.marks.fault(path, _message(details))
+
+
+_WORDS: Final = {
+    "extra_forbidden": "unknown member; check its spelling and its indentation",
+    "missing": "missing; add it",
+    "string_type": "must be text; put it in quotes",
+    "string_too_short": "is empty",
+    "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "tuple_type": "must be a list",
+    "mapping_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+    "timezone_aware": "must be a time with its zone, for example 2026-12-24T00:00:00Z",
+    "datetime_type": "must be a time with its zone, for example 2026-12-24T00:00:00Z",
+}
+
+
+def _message(details: ErrorDetails) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    if kind == "value_error":
+        return str(context["error"])
+    if kind == "literal_error":
+        return f"must be {context['expected']}"
+    return _WORDS.get(kind) or details["msg"][:1].lower() + details["msg"][1:]

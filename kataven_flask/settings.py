@@ -1,0 +1,64 @@
+"""What the operator sets outside the tenants' file: options of the command, or `KATAVEN_…`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, get_args
+
+from kataven_flask.errors import ConfigurationError
+from kataven_flask.signing import Algorithm
+
+DEFAULT_CONFIG: Final = Path("config/tenants.yaml")
+DEFAULT_INSTANCE: Final = Path("instance")
+DEFAULT_ISSUER: Final = "http://localhost:5000"
+"""Where `flask run` listens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How one server is set up.
+
+    Args:
+        config: The tenants' file, or a folder of such files.
+        instance: The folder that holds the signing keys and refresh secrets.
+        state: The state store's URL; None for a SQLite file in the instance folder.
+        issuer: The `iss` of tokens where the tenants' file names none: the address served.
+        signing_alg: The algorithm of a signing key that has to be made.
+        watch: Whether edits of the tenants' file are picked up.
+        clock: Gives the seconds since the epoch.
+    """
+
+    config: Path = DEFAULT_CONFIG
+    instance: Path = DEFAULT_INSTANCE
+    state: str | None = None
+    issuer: str = DEFAULT_ISSUER
+    signing_alg: Algorithm | None = None
+    watch: bool = True
+    clock: Callable[[], float] = field(default=time.time, repr=False)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Read `KATAVEN_CONFIG`, `_INSTANCE`, `_STATE`, `_ISSUER` and `_SIGNING_ALG`.
+
+        Raises:
+            ConfigurationError: A value can't be used.
+        """
+        alg = environ.get("KATAVEN_SIGNING_ALG")
+        if alg not in (None, *get_args(Algorithm)):
+            raise ConfigurationError(f"KATAVEN_SIGNING_ALG={alg}: write ES256 or EdDSA")
+        return cls(
+            config=Path(environ.get("KATAVEN_CONFIG", DEFAULT_CONFIG)),
+            instance=Path(environ.get("KATAVEN_INSTANCE", DEFAULT_INSTANCE)),
+            state=environ.get("KATAVEN_STATE"),
+            issuer=environ.get("KATAVEN_ISSUER", DEFAULT_ISSUER).rstrip("/"),
+            signing_alg=alg,  # type: ignore[arg-type]  # checked above
+        )
+
+    @property
+    def state_url(self) -> str:
+        """The state store's URL."""
+        return self.state or f"sqlite:///{self.instance / 'state.db'}"

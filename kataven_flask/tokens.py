@@ -1,0 +1,322 @@
+"""Claims, and how they become tokens and come back; the one importer of jwt and itsdangerous.
+
+Three kinds: the visitor token (JWT, spent once by `exchange`), the session token (JWT,
+what `/connect` takes) and the refresh token (opaque, signed by itsdangerous). Each has
+its own `typ` or salt, so that one never passes for another (RFC 8725, section 3.11).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import jwt
+from itsdangerous import BadSignature, Signer
+from itsdangerous.encoding import base64_decode, base64_encode
+
+from kataven_flask.errors import KatavenError
+from kataven_flask.signing import KeyRing
+from kataven_flask.tenants import VisitorType
+
+VISITOR_TYP: Final = "widget-visitor+jwt"
+SESSION_TYP: Final = "widget-session+jwt"
+CLOCK_SKEW: Final = 10
+"""Seconds that two hosts' clocks may differ ("no more than a few minutes": RFC 7519, 4.1.4)."""
+MAX_TOKEN_LENGTH: Final = 12 * 1024
+"""Characters; a longer one was not minted here."""
+
+_REFRESH_SALT: Final = b"kataven_flask.refresh-token.v1"
+_HEADER_MEMBERS: Final = {"alg", "kid", "typ"}
+_ALWAYS_REQUIRED: Final = ["exp", "iat", "jti", "sub", "iss", "aud"]
+
+
+class BadTokenError(KatavenError):
+    """The token was not minted here for this use; the message says why, without its text."""
+
+
+class TokenExpiredError(BadTokenError):
+    """The token was minted here, and its time is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitorClaims:
+    """What the tenant's backend vouches for: one visitor, for one exchange.
+
+    Args:
+        sub: The user's id in the tenant's own terms.
+        tenant: The tenant's id.
+        client_key: The client key it may be exchanged with.
+        jti: Its own id, by which it is spent.
+        iat: When it was minted, in seconds since the epoch.
+        exp: When it ends, in seconds since the epoch.
+        agent_id: The agent asked for, if any.
+        name: The user's name, if given.
+        email: The user's e-mail address, if given.
+    """
+
+    sub: str = field(repr=False)
+    tenant: str
+    client_key: str
+    jti: str
+    iat: int
+    exp: int
+    agent_id: str | None = None
+    name: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session's identity: what no refresh changes.
+
+    Args:
+        sid: The session's id, `ses_…`.
+        sub: The visitor's id.
+        tenant: The tenant's id.
+        agent_id: The agent that the visitor talks to.
+        client_key: The client key it was begun with.
+        origin: The serialized origin it was begun on, the only one that may refresh it.
+        visitor_type: `guest` or `user`.
+        began_ms: When it began, in milliseconds since the epoch.
+        name: The user's name, if given.
+        email: The user's e-mail address, if given.
+        guest_id: The guest that this user was before, if that is known.
+    """
+
+    sid: str
+    sub: str = field(repr=False)
+    tenant: str
+    agent_id: str
+    client_key: str
+    origin: str
+    visitor_type: VisitorType
+    began_ms: int
+    name: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    guest_id: str | None = None
+
+    @property
+    def auth_time(self) -> int:
+        """When the session began, in seconds since the epoch (OpenID Connect Core, section 2)."""
+        return self.began_ms // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClaims:
+    """A verified session token.
+
+    Args:
+        session: The session it stands for.
+        jti: Its own id.
+        iat: When it was minted, in seconds since the epoch.
+        exp: When it ends, in seconds since the epoch.
+    """
+
+    session: Session
+    jti: str
+    iat: int
+    exp: int
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshClaims:
+    """What a refresh token carries.
+
+    Args:
+        session: The session that it renews.
+        generation: How many rotations the session has behind it.
+        iat: When it was minted, in seconds since the epoch.
+        exp: When it ends, in seconds since the epoch.
+    """
+
+    session: Session
+    generation: int
+    iat: int
+    exp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Mints and verifies.
+
+    Args:
+        ring: The keys.
+        issuer: The `iss` of every token.
+        audience: The `aud` of session tokens.
+    """
+
+    ring: KeyRing
+    issuer: str
+    audience: str
+
+    @property
+    def exchange_audience(self) -> str:
+        """The `aud` of visitor tokens: the one endpoint that takes them."""
+        return f"{self.issuer}/api/v1/widget/auth/exchange"
+
+    def mint_visitor(self, claims: VisitorClaims) -> str:
+        """Return a visitor token."""
+        return self._sign(_without_none(asdict(claims)), VISITOR_TYP, self.exchange_audience)
+
+    def mint_session(self, claims: SessionClaims) -> str:
+        """Return a session token."""
+        members = _without_none(asdict(claims.session))
+        members["auth_time"] = members.pop("began_ms") // 1000
+        members |= {"jti": claims.jti, "iat": claims.iat, "exp": claims.exp}
+        return self._sign(members, SESSION_TYP, self.audience)
+
+    def mint_refresh(self, claims: RefreshClaims) -> str:
+        """Return a refresh token; the same claims give the same token."""
+        payload = json.dumps(asdict(claims), separators=(",", ":")).encode()
+        return self._signer().sign(base64_encode(payload)).decode("ascii")
+
+    def verify_visitor(self, unverified_jwt: str, now: float) -> VisitorClaims:
+        """Verify a visitor token.
+
+        Args:
+            unverified_jwt: The text that the caller sent.
+            now: Seconds since the epoch.
+
+        Raises:
+            TokenExpiredError: It was minted here, and its time is over.
+            BadTokenError: It is anything else than a visitor token minted here.
+
+        Returns:
+            Its claims.
+        """
+        claims = self._verify(unverified_jwt, VISITOR_TYP, self.exchange_audience, now)
+        try:
+            return VisitorClaims(**_members(claims, VisitorClaims))
+        except TypeError as error:
+            raise BadTokenError("it lacks a claim") from error
+
+    def verify_session(self, unverified_jwt: str, now: float) -> SessionClaims:
+        """Verify a session token.
+
+        Args:
+            unverified_jwt: The text that the caller sent.
+            now: Seconds since the epoch.
+
+        Raises:
+            TokenExpiredError: It was minted here, and its time is over.
+            BadTokenError: It is anything else than a session token minted here.
+
+        Returns:
+            Its claims.
+        """
+        claims = self._verify(unverified_jwt, SESSION_TYP, self.audience, now)
+        try:
+            began_ms = claims["auth_time"] * 1000
+            session = Session(**_members(claims, Session), began_ms=began_ms)
+        except (KeyError, TypeError) as error:
+            raise BadTokenError("it lacks a claim") from error
+        return SessionClaims(session, claims["jti"], claims["iat"], claims["exp"])
+
+    def verify_refresh(self, unverified_token: str) -> RefreshClaims:
+        """Verify a refresh token's signature; whether its time is over is for the caller.
+
+        Args:
+            unverified_token: The text that the caller sent.
+
+        Raises:
+            BadTokenError: It was not signed here.
+
+        Returns:
+            What it carries.
+        """
+        try:
+            payload = base64_decode(self._signer().unsign(unverified_token))
+            members: dict[str, Any] = json.loads(payload)
+            session = Session(**members.pop("session"))
+            return RefreshClaims(session=session, **members)
+        except (BadSignature, UnicodeError, ValueError, TypeError, KeyError) as error:
+            raise BadTokenError("it was not signed here") from error
+
+    def _signer(self) -> Signer:
+        return Signer(
+            list(self.ring.refresh_secrets),
+            salt=_REFRESH_SALT,
+            key_derivation="hmac",
+            digest_method=hashlib.sha256,
+        )
+
+    def _sign(self, members: Mapping[str, Any], typ: str, audience: str) -> str:
+        key = self.ring.current
+        claims = {"iss": self.issuer, "aud": audience, **members}
+        return jwt.encode(
+            claims, key.private_key, algorithm=key.alg, headers={"kid": key.kid, "typ": typ}
+        )
+
+    def _verify(self, unverified_jwt: str, typ: str, audience: str, now: float) -> dict[str, Any]:
+        """Verify all that RFC 8725 asks for; times are held against the clock passed in."""
+        if len(unverified_jwt) > MAX_TOKEN_LENGTH or not unverified_jwt.isascii():
+            raise BadTokenError("it is not a JWT")
+        try:
+            header = jwt.get_unverified_header(unverified_jwt)
+            key = self.ring.find(header.get("kid"))
+            if key is None:
+                raise BadTokenError("no key of this server signed it")
+            if set(header) != _HEADER_MEMBERS or header["typ"] != typ:
+                raise BadTokenError(f"its type is not {typ}")
+            claims = jwt.decode(
+                unverified_jwt,
+                key=key.private_key.public_key(),
+                algorithms=[key.alg],
+                audience=audience,
+                issuer=self.issuer,
+                options={
+                    "verify_signature": True,
+                    "require": _ALWAYS_REQUIRED,
+                    "verify_aud": True,
+                    "strict_aud": True,
+                    "verify_iss": True,
+                    "verify_sub": True,
+                    "verify_jti": True,
+                    # Times are verified below, by the clock of the caller.
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "verify_nbf": False,
+                },
+            )
+        except jwt.InvalidTokenError as error:
+            raise BadTokenError(_why(error)) from error
+        except (ValueError, RecursionError) as error:
+            raise BadTokenError("it is not a JWT") from error
+        _verify_times(claims, now)
+        return claims
+
+
+def _verify_times(claims: Mapping[str, Any], now: float) -> None:
+    """Hold `iat` and `exp` against the clock (RFC 7519, sections 4.1.4 and 4.1.6)."""
+    iat, exp = claims["iat"], claims["exp"]
+    if type(iat) is not int or type(exp) is not int:
+        raise BadTokenError("its times are not whole numbers")
+    if iat > now + CLOCK_SKEW:
+        raise BadTokenError("it was minted in the future; compare the servers' clocks")
+    if exp <= now:
+        raise TokenExpiredError("it has expired")
+
+
+def _why(error: jwt.InvalidTokenError) -> str:
+    match error:
+        case jwt.InvalidAudienceError():
+            return "it is meant for another audience"
+        case jwt.InvalidIssuerError():
+            return "another issuer minted it"
+        case jwt.MissingRequiredClaimError():
+            return "it lacks a claim"
+        case jwt.InvalidSignatureError() | jwt.InvalidAlgorithmError():
+            return "its signature is not valid"
+        case _:
+            return "it is not a JWT"
+
+
+def _without_none(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _members(claims: Mapping[str, Any], cls: type[VisitorClaims | Session]) -> dict[str, Any]:
+    return {name: claims[name] for name in cls.__dataclass_fields__ if name in claims}

@@ -1,0 +1,131 @@
+"""What a `/connect` service needs: session tokens verified by the public keys alone.
+
+It imports PyJWT and nothing else of this package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import jwt
+
+SESSION_TYP: Final = "widget-session+jwt"
+ALGORITHMS: Final = ("ES256", "EdDSA")
+CLOCK_SKEW: Final = 10
+"""Seconds that this host's clock may be off."""
+JWKS_TIMEOUT: Final = 5
+"""Seconds to wait for the public keys."""
+_REQUIRED: Final = ["exp", "iat", "jti", "sub", "iss", "aud", "sid"]
+
+
+class InvalidSession(Exception):
+    """The token is not a live session token of this issuer; answer 401."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is calling.
+
+    Args:
+        visitor_id: The user's id in the tenant's own terms, or a guest's.
+        visitor_type: `guest` or `user`.
+        session_id: The session's id.
+        tenant: The tenant's id.
+        agent_id: The agent that the visitor talks to.
+        client_key: The client key that the session was begun with.
+        origin: The origin that the session was begun on.
+        auth_time: When the session began, in seconds since the epoch.
+        expires_at: When the token ends, in seconds since the epoch.
+        name: The user's name, if given.
+        email: The user's e-mail address, if given.
+        guest_id: The guest that this user was before, if that is known.
+    """
+
+    visitor_id: str = field(repr=False)
+    visitor_type: str
+    session_id: str
+    tenant: str
+    agent_id: str
+    client_key: str
+    origin: str
+    auth_time: int
+    expires_at: int
+    name: str | None = field(default=None, repr=False)
+    email: str | None = field(default=None, repr=False)
+    guest_id: str | None = None
+
+
+class SessionVerifier:
+    """Verifies session tokens.
+
+    Args:
+        jwks_url: Where the sign-in service publishes its keys.
+        issuer: The `iss` that it writes.
+        audience: The `aud` that it writes.
+    """
+
+    def __init__(self, jwks_url: str, issuer: str, audience: str) -> None:
+        self._jwks = jwt.PyJWKClient(jwks_url, timeout=JWKS_TIMEOUT)
+        self._issuer = issuer
+        self._audience = audience
+
+    def verify(self, unverified_jwt: str) -> Session:
+        """Verify a session token (RFC 8725, section 3).
+
+        Args:
+            unverified_jwt: The bearer token of the request.
+
+        Raises:
+            InvalidSession: It is anything else than a live session token.
+
+        Returns:
+            The session.
+        """
+        try:
+            if jwt.get_unverified_header(unverified_jwt).get("typ") != SESSION_TYP:
+                raise InvalidSession("not a session token")
+            key = self._jwks.get_signing_key_from_jwt(unverified_jwt)
+            claims = self._decode(unverified_jwt, key)
+            return _session(claims)
+        except (jwt.PyJWTError, KeyError, ValueError, RecursionError) as error:
+            raise InvalidSession("not a live session token") from error
+
+    def _decode(self, unverified_jwt: str, key: jwt.PyJWK) -> dict[str, Any]:
+        return jwt.decode(
+            unverified_jwt,
+            key=key.key,
+            algorithms=[key.algorithm_name] if key.algorithm_name in ALGORITHMS else [],
+            audience=self._audience,
+            issuer=self._issuer,
+            leeway=CLOCK_SKEW,
+            options={
+                "verify_signature": True,
+                "require": _REQUIRED,
+                "verify_exp": True,
+                "verify_iat": True,
+                "verify_nbf": True,
+                "verify_aud": True,
+                "strict_aud": True,
+                "verify_iss": True,
+                "verify_sub": True,
+                "verify_jti": True,
+            },
+        )
+
+
+def _session(claims: dict[str, Any]) -> Session:
+    return Session(
+        visitor_id=claims["sub"],
+        visitor_type=claims["visitor_type"],
+        session_id=claims["sid"],
+        tenant=claims["tenant"],
+        agent_id=claims["agent_id"],
+        client_key=claims["client_key"],
+        origin=claims["origin"],
+        auth_time=claims["auth_time"],
+        expires_at=claims["exp"],
+        name=claims.get("name"),
+        email=claims.get("email"),
+        guest_id=claims.get("guest_id"),
+    )

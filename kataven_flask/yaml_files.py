@@ -1,0 +1,204 @@
+"""YAML files to one plain document, with the place of every member (pyyaml's C loader).
+
+Stricter than YAML: a member that stands twice, an alias, a merge key and a name that
+isn't text are faults, because each of them would be taken silently for something else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from kataven_flask.errors import ConfigurationError
+from kataven_flask.faults import DocumentPath, Fault, FaultyDocumentError, Mark, Marks
+
+_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SUFFIXES: Final = {".yaml", ".yml"}
+
+
+@dataclass(frozen=True, slots=True)
+class PlainDocument:
+    """What the files say, before any model has seen it.
+
+    Args:
+        content: Plain mappings, lists and scalars.
+        marks: Where each member stands.
+        faults: What made parts of it unreadable.
+        revision: A digest of the files' bytes.
+    """
+
+    content: dict[str, Any]
+    marks: Marks
+    faults: tuple[Fault, ...]
+    revision: str
+
+
+def document_files(path: Path) -> tuple[Path, ...]:
+    """List the files of a document.
+
+    Args:
+        path: One YAML file, or a folder of them (hidden files are passed over).
+
+    Raises:
+        ConfigurationError: There is no such file, or the folder holds none.
+
+    Returns:
+        The files, sorted by name.
+    """
+    if not path.is_dir():
+        if not path.exists():
+            message = f"{path}: no such file; name the tenants' file with --config"
+            raise ConfigurationError(message)
+        return (path,)
+    files = sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES and p.name[0] != ".")
+    if not files:
+        message = f"{path}: holds no .yaml file"
+        raise ConfigurationError(message)
+    return tuple(files)
+
+
+def read_document(path: Path) -> PlainDocument:
+    """Read a file or a folder of files as one document.
+
+    Args:
+        path: One YAML file, or a folder of them.
+
+    Raises:
+        ConfigurationError: A file is missing or can't be read.
+        FaultyDocumentError: A file is not YAML.
+
+    Returns:
+        The document, with all faults that reading it showed.
+    """
+    digest = hashlib.sha256()
+    pages = []
+    for file in document_files(path):
+        try:
+            raw = file.read_bytes()
+        except OSError as error:
+            message = f"{file}: can't be read ({error.strerror})"
+            raise ConfigurationError(message) from error
+        digest.update(raw)
+        pages.append(_Reader(file).read(raw))
+    return _joined(path, pages, digest.hexdigest()[:12])
+
+
+def _joined(path: Path, pages: Sequence[_Reader], revision: str) -> PlainDocument:
+    """Join the files: tenants add up, everything else may stand in one file alone."""
+    content: dict[str, Any] = {}
+    marks = Marks(Mark(path))
+    faults: list[Fault] = []
+    for page in pages:
+        faults += page.faults
+        for name, value in page.content.items():
+            inner = value if name == "tenants" and isinstance(value, dict) else None
+            known = content.setdefault(name, {} if inner is not None else value)
+            if inner is not None and isinstance(known, dict):
+                faults += [page.stands_elsewhere((name, t)) for t in inner if t in known]
+                known.update(inner)
+            elif known is not value and known != value:
+                faults.append(page.stands_elsewhere((name,)))
+        marks.update(page.marks)
+    return PlainDocument(content, marks, tuple(faults), revision)
+
+
+class _Reader:
+    """One file: its content, its marks, its faults."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: set[int] = set()
+        self._scalars = yaml.constructor.SafeConstructor()
+        self.marks = Marks(Mark(file))
+        self.faults: list[Fault] = []
+        self.content: dict[str, Any] = {}
+
+    def read(self, raw: bytes) -> _Reader:
+        node = self._compose(raw)
+        if isinstance(node, yaml.MappingNode):
+            self.content = self._mapping(node, ())
+        else:
+            message = "must be a mapping that begins with `version: 1`"
+            self.faults.append(Fault(Mark(self._file), "", message))
+        return self
+
+    def stands_elsewhere(self, path: DocumentPath) -> Fault:
+        return self.marks.fault(path, "stands in another file of this folder too")
+
+    def _compose(self, raw: bytes) -> yaml.Node | None:
+        try:
+            loader = _LOADER(raw)
+            try:
+                node: yaml.Node | None = loader.get_single_node()
+            finally:
+                loader.dispose()
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            at = self._mark(mark) if mark else Mark(self._file)
+            problem = error.problem or error.context
+            raise FaultyDocumentError([Fault(at, "", f"not YAML: {problem}")]) from error
+        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+            message = f"not YAML in UTF-8: {str(error).splitlines()[0]}"
+            raise FaultyDocumentError([Fault(Mark(self._file), "", message)]) from error
+        return node
+
+    def _mark(self, mark: yaml.Mark) -> Mark:
+        return Mark(self._file, mark.line + 1, mark.column + 1)
+
+    def _fault(self, node: yaml.Node, path: DocumentPath, message: str) -> None:
+        self.marks[path] = self._mark(node.start_mark)
+        self.faults.append(self.marks.fault(path, message))
+
+    def _value(self, node: yaml.Node, path: DocumentPath) -> object:
+        if id(node) in self._seen:
+            self._fault(node, path, "aliases (*name) aren't read; write the value out")
+            return None
+        self._seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self._item(item, (*path, i)) for i, item in enumerate(node.value)]
+        return self._scalar(node, path)
+
+    def _item(self, node: yaml.Node, path: DocumentPath) -> object:
+        self.marks[path] = self._mark(node.start_mark)
+        return self._value(node, path)
+
+    def _mapping(self, node: yaml.MappingNode, path: DocumentPath) -> dict[str, Any]:
+        content: dict[str, Any] = {}
+        for name_node, value_node in node.value:
+            name = self._name(name_node, path)
+            if name is None:
+                continue
+            member = (*path, name)
+            if name in content:
+                self._fault(name_node, member, "stands twice; keep one of them")
+                continue
+            self.marks[member] = self._mark(name_node.start_mark)
+            content[name] = self._value(value_node, member)
+        return content
+
+    def _name(self, node: yaml.Node, path: DocumentPath) -> str | None:
+        if isinstance(node, yaml.ScalarNode):
+            if node.tag == "tag:yaml.org,2002:merge":
+                self._fault(node, (*path, "<<"), "merge keys (<<) aren't read; write them out")
+                return None
+            if node.tag == "tag:yaml.org,2002:str":
+                return str(node.value)
+            self._fault(node, (*path, node.value), f'not text; write "{node.value}" in quotes')
+            return None
+        self._fault(node, path, "a member's name must be text")
+        return None
+
+    def _scalar(self, node: yaml.Node, path: DocumentPath) -> object:
+        try:
+            return self._scalars.construct_object(node)
+        except (yaml.YAMLError, ValueError) as error:
+            what = str(error).splitlines()[0]
+            self._fault(node, path, f"can't be read ({what}); put text in quotes")
+            return None

@@ -1,0 +1,1 @@
+"""The tests of the package; each file mirrors one of its modules."""
