@@ -159,11 +159,12 @@ class Server:
         return any(c.requests or c.request or c.total_outbufs_len for c in channels)
 
 
-def run_workers(make_server: Callable[[], Server], workers: int) -> int:
+def run_workers(make_server: Callable[[], Server], listener: socket.socket, workers: int) -> int:
     """Run the server in this process, or in several that share its listening socket.
 
     Args:
         make_server: Makes the server; called in the process that runs it.
+        listener: The listening socket.
         workers: How many processes; 1 for this one.
 
     Returns:
@@ -172,7 +173,7 @@ def run_workers(make_server: Callable[[], Server], workers: int) -> int:
     if workers == 1:
         _run_until_signal(make_server())
         return 0
-    return _Parent(make_server, workers).run()
+    return _Parent(make_server, listener, workers).run()
 
 
 def _run_until_signal(server: Server) -> None:
@@ -188,11 +189,16 @@ def _run_until_signal(server: Server) -> None:
 class _Parent:
     """Starts the workers, replaces one that dies, and ends them all on a signal."""
 
-    def __init__(self, make_server: Callable[[], Server], workers: int) -> None:
+    def __init__(
+        self, make_server: Callable[[], Server], listener: socket.socket, workers: int
+    ) -> None:
         self._make_server = make_server
+        self._listener = listener
         self._workers = workers
         self._children: set[int] = set()
         self._stopping = False
+        # Its writing end is open as long as this process lives, however it ends.
+        self._alive, self._life = os.pipe()
 
     def run(self) -> int:
         for number in _ENDING:
@@ -222,7 +228,10 @@ class _Parent:
     def _be_worker(self) -> NoReturn:
         status = 1
         try:
-            _run_until_signal(self._make_server())
+            os.close(self._life)
+            server = self._make_server()
+            threading.Thread(target=self._stop_with_parent, args=(server,), daemon=True).start()
+            _run_until_signal(server)
             status = 0
         except Exception:  # noqa: BLE001 - the parent gets the status, the log the rest
             _log.exception("worker failed")
@@ -231,7 +240,12 @@ class _Parent:
             sys.stderr.flush()
             os._exit(status)
 
+    def _stop_with_parent(self, server: Server) -> None:
+        os.read(self._alive, 1)  # returns at the end of the file alone
+        server.stop()
+
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
+        self._listener.close()  # the workers' copies go too, and then nobody is kept waiting
         for child in self._children:
             os.kill(child, signal.SIGTERM)

@@ -15,7 +15,7 @@ from kataven_flask.cli.options import config_option
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
-from kataven_flask.serve import Address, Server, bind, run_workers
+from kataven_flask.serve import BACKLOG, Address, Server, bind, run_workers
 from kataven_flask.settings import DEFAULT_INSTANCE, Settings
 from kataven_flask.signing import Algorithm
 
@@ -116,13 +116,14 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     )
     app = create_app(settings)
     live = live_registry(app)
+    listener.listen(BACKLOG)  # what is announced below can be connected to
     _announce(settings, live.current, address)
 
     def make_server() -> Server:
         live.watch()
         return Server(app, listener, threads, trusted_proxy)
 
-    sys.exit(run_workers(make_server, workers))
+    sys.exit(run_workers(make_server, listener, workers))
 
 
 def _announce(settings: Settings, registry: Registry, address: Address) -> None:

@@ -1,0 +1,40 @@
+# `make demo` and `make test` do all the set-up on a fresh machine.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.ready
+
+.PHONY: demo test check browser lock wheel clean
+
+demo: $(READY)
+	$(BIN)/kataven-flask demo
+
+test: $(READY) browser
+	$(BIN)/python -m pytest
+
+check: $(READY) browser
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+# Everything pinned and hashed; then this checkout itself, built with what is installed.
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --editable .
+	touch $@
+
+browser: $(READY)
+	sh e2e/install-browser.sh $(BIN)/python
+
+lock:
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
+	  --custom-compile-command "make lock" --output-file requirements.lock
+
+wheel: $(READY)
+	$(BIN)/python -m hatchling build
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,242 @@
+"""`kataven-flask serve` as an operator meets it: started, asked, signalled, misused."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kataven_flask.errors import ConfigurationError
+from kataven_flask.serve import Address, bind
+from tests.running import BOUND, COMMAND, Running, running
+from tests.support import KEY, ORIGIN, document
+
+GUEST = "/api/v1/widget/auth/guest"
+
+
+@contextmanager
+def serving(folder: Path, *options: str) -> Iterator[Running]:
+    """Run the server on a free port with a test's own tenants."""
+    (folder / "tenants.yaml").write_text(yaml.safe_dump(document()))
+    arguments = ("--config", "tenants.yaml", "--listen", "127.0.0.1:0", *options)
+    with running(COMMAND, "serve", *arguments, cwd=folder) as server:
+        yield server
+
+
+def ask(port: int, method: str, path: str, body: str | None = None) -> tuple[int, str]:
+    """Send one request; return the status and the body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=BOUND)
+    try:
+        connection.request(method, path, body, {"Origin": ORIGIN})
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+    finally:
+        connection.close()
+
+
+def test_it_says_where_it_listens_what_it_read_and_what_to_open(tmp_path: Path) -> None:
+    """The first lines are all an operator needs to go on."""
+    with serving(tmp_path) as server:
+        port = server.port()
+        server.wait_for(r"Next: open http://127\.0\.0\.1:\d+/readyz")
+        assert f"http://127.0.0.1:{port}" in server.output
+        assert "2 with 3 client keys, from tenants.yaml" in server.output
+        status, body = ask(port, "GET", "/readyz")
+        assert status == 200
+        assert json.loads(body)["status"] == "ready"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals, workers: str) -> None:
+    """Ctrl-C and SIGTERM end every worker without a traceback, with status 0."""
+    with serving(tmp_path, "--workers", workers) as server:
+        port = server.port()
+        assert ask(port, "GET", "/healthz")[0] == 200
+        assert server.end(number) == 0
+        assert "Traceback" not in server.output
+    with pytest.raises(ConnectionRefusedError):
+        ask(port, "GET", "/healthz")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_the_requests_in_flight_are_finished(tmp_path: Path, workers: str) -> None:
+    """A request that has begun when SIGTERM comes is answered, and only then it ends."""
+    body = json.dumps({"client_key": KEY}).encode()
+    head = f"POST {GUEST} HTTP/1.1\r\nOrigin: {ORIGIN}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with serving(tmp_path, "--workers", workers) as server:
+        with socket.create_connection(("127.0.0.1", server.port()), BOUND) as connection:
+            connection.sendall(head.encode() + body[:5])
+            await_acceptance(server)
+            server.process.send_signal(signal.SIGTERM)
+            await_refusal(server)
+            connection.sendall(body[5:])
+            assert connection.recv(15) == b"HTTP/1.1 200 OK"
+        assert server.ended() == 0
+
+
+def await_acceptance(server: Running) -> None:
+    """Wait until the workers have taken every connection that was made before this one."""
+    for _ in range(20):
+        assert ask(server.port(), "GET", "/healthz")[0] == 200
+
+
+def await_refusal(server: Running) -> None:
+    """Wait until no new connection is taken."""
+    deadline = time.monotonic() + BOUND
+    while time.monotonic() < deadline:
+        try:
+            ask(server.port(), "GET", "/healthz")
+        except OSError:
+            return
+    pytest.fail("the server went on taking connections")
+
+
+def test_a_dead_worker_is_replaced(tmp_path: Path) -> None:
+    """The server goes on with a full set of workers after one of them was killed."""
+    with serving(tmp_path, "--workers", "2") as server:
+        port = server.port()
+        assert ask(port, "GET", "/healthz")[0] == 200
+        first = children(server.process.pid)
+        os.kill(min(first), signal.SIGKILL)
+        server.wait_for("starting another")
+        deadline = time.monotonic() + BOUND
+        while len(children(server.process.pid)) < 2 and time.monotonic() < deadline:
+            pass
+        assert len(children(server.process.pid) - first) == 1
+        assert {ask(port, "GET", "/healthz")[0] for _ in range(10)} == {200}
+        assert server.end() == 0
+
+
+def children(pid: int) -> set[int]:
+    """Return the processes that a process has started."""
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return set(map(int, listed.split()))
+
+
+def test_workers_share_what_is_spent(tmp_path: Path) -> None:
+    """A session begun on one worker is refreshed on any."""
+    with serving(tmp_path, "--workers", "2") as server:
+        port = server.port()
+        session = json.loads(ask(port, "POST", GUEST, json.dumps({"client_key": KEY}))[1])
+        token = session["refresh_token"]
+        for _ in range(10):
+            body = json.dumps({"refresh_token": token})
+            status, text = ask(port, "POST", "/api/v1/widget/auth/refresh", body)
+            assert status == 200, text
+            token = json.loads(text)["refresh_token"]
+
+
+def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
+    """A port in use is told in a line, not a traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        where = f"127.0.0.1:{taken.getsockname()[1]}"
+        with serving(tmp_path, "--listen", where) as server:
+            assert server.ended() == 1
+            assert server.output == f"Error: can't listen on {where}: Address already in use\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--listen", "8000"], "write HOST:PORT"),
+        (["--listen", "127.0.0.1:http"], "write HOST:PORT"),
+        (["--listen", "127.0.0.1:99999"], "write HOST:PORT"),
+        (["--listen", "no.such.host.invalid:8000"], "can't listen on"),
+        (["--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
+        (["--state", "mysql://host"], "write sqlite:///path or memory:"),
+        (["--state", "sqlite:////nowhere/state.db"], "no such folder"),
+        (["--state", "memory:", "--workers", "2"], "one worker's own"),
+        (["--workers", "0"], "Invalid value for '--workers'"),
+        (["--threads", "many"], "Invalid value for '--threads'"),
+        (["--signing-alg", "HS256"], "Invalid value for '--signing-alg'"),
+        (["--instance", "/dev/null/x"], "Not a directory"),
+        (["--frobnicate"], "No such option"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_bad_option_is_a_clear_line(tmp_path: Path, options: list[str], words: str) -> None:
+    """A mistake on the command line says what to write, without a traceback."""
+    with serving(tmp_path, *options) as server:
+        assert server.ended() in {1, 2}
+        assert words in server.output
+        assert "Traceback" not in server.output
+
+
+def test_an_open_instance_folder_is_refused(tmp_path: Path) -> None:
+    """A folder that others can read is refused with the command that mends it."""
+    instance = tmp_path / "instance"
+    instance.mkdir()
+    instance.chmod(0o755)
+    with serving(tmp_path) as server:
+        assert server.ended() == 1
+        assert "run: chmod 700 instance" in server.output
+
+
+def test_options_come_from_the_environment(tmp_path: Path) -> None:
+    """Every option can be given as a KATAVEN_ variable."""
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(document()))
+    environ = {
+        "KATAVEN_CONFIG": "mine.yaml",
+        "KATAVEN_LISTEN": "127.0.0.1:0",
+        "KATAVEN_INSTANCE": "keys",
+        "KATAVEN_STATE": "memory:",
+        "KATAVEN_SIGNING_ALG": "EdDSA",
+        "KATAVEN_THREADS": "2",
+    }
+    with running(COMMAND, "serve", cwd=tmp_path, **environ) as server:
+        status, body = ask(server.port(), "GET", "/.well-known/jwks.json")
+        assert status == 200
+        assert json.loads(body)["keys"][0]["alg"] == "EdDSA"
+        assert (tmp_path / "keys" / "keyring.json").exists()
+
+
+def test_flask_runs_it_too(tmp_path: Path) -> None:
+    """`flask --app kataven_flask run` serves the same endpoints."""
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "tenants.yaml").write_text(yaml.safe_dump(document()))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    flask = (sys.executable, "-m", "flask", "--app", "kataven_flask", "run", "--port", str(port))
+    with running(*flask, cwd=tmp_path) as server:
+        server.wait_for("Running on")
+        assert ask(port, "POST", GUEST, json.dumps({"client_key": KEY}))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("127.0.0.1:8000", Address("127.0.0.1", 8000)),
+        ("[::1]:8000", Address("::1", 8000)),
+        ("localhost:0", Address("localhost", 0)),
+    ],
+)
+def test_an_address_is_read_and_written(text: str, address: Address) -> None:
+    """`--listen` takes a host or an IP address of either family."""
+    assert Address.parse(text) == address
+    assert str(address) == text
+
+
+def test_a_port_of_another_user_is_one_line() -> None:
+    """An address that isn't this machine's is told in a line."""
+    with pytest.raises(ConfigurationError, match=r"can't listen on 192\.0\.2\.1:80"):
+        bind(Address("192.0.2.1", 80))
+
+
+def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
+    """Where the parent is killed outright, the port is free again shortly."""
+    with serving(tmp_path, "--workers", "2") as server:
+        port = server.port()
+        assert ask(port, "GET", "/healthz")[0] == 200
+        server.end(signal.SIGKILL)
+        await_refusal(server)
