@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -32,7 +33,7 @@ CONFIG_CACHE: Final = "public, max-age=60, stale-while-revalidate=300"
 WIDGET_CACHE: Final = "public, max-age=300, stale-while-revalidate=86400"
 PREFLIGHT_MAX_AGE: Final = 7200
 """Seconds that a preflight's answer is kept; browsers cap it here (Fetch, section 4.9)."""
-_EXPOSED: Final = ["ETag", "Retry-After", "X-Error-Code", "X-Request-Id"]
+EXPOSED: Final = ["ETag", "Retry-After", "X-Error-Code", "X-Request-Id"]
 
 MAX_KEY: Final = 128
 MAX_AGENT_ID: Final = 64
@@ -92,7 +93,7 @@ def open_cors(app: Any) -> None:
         supports_credentials=False,
         methods=["GET", "POST"],
         allow_headers="*",
-        expose_headers=_EXPOSED,
+        expose_headers=EXPOSED,
         max_age=PREFLIGHT_MAX_AGE,
     )
 
@@ -293,6 +294,11 @@ def refuse(refusal: errors.Refusal, request_id: str) -> Response:
     if refusal.status == errors.InvalidApiKey.status:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
+
+
+def new_request_id() -> str:
+    """Return a fresh name for a request, to be quoted to the operator."""
+    return f"req_{secrets.token_hex(8)}"
 
 
 def _problem(refusal: errors.Refusal, request_id: str) -> dict[str, Any]:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from typing import Any, Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kataven_flask import errors
-from kataven_flask.api import Health, create_blueprint, open_cors, refuse
-from kataven_flask.body import MAX_BODY
+from kataven_flask.api import Health, create_blueprint, new_request_id, open_cors, refuse
+from kataven_flask.body import BODY_LIMIT, MAX_BODY
 from kataven_flask.handshake import Handshake
 from kataven_flask.live import LiveRegistry
 from kataven_flask.registry import Registry
@@ -116,15 +115,15 @@ def _as_refusal(error: HTTPException) -> errors.Refusal:
         case 405:
             return errors.MethodNotAllowed(f"{request.method} is not for this path")
         case 413:
-            return errors.BodyTooLarge(f"send at most {MAX_BODY // 1024} KiB")
+            return errors.BodyTooLarge(BODY_LIMIT)
         case _:
-            return errors.InvalidBody(error.name)
+            return errors.InvalidRequest(error.name)
 
 
 def _request_id() -> str:
     """Take over the caller's request id where it is harmless, else make one."""
     given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else f"req_{secrets.token_hex(8)}"
+    return given if _REQUEST_ID.fullmatch(given) else new_request_id()
 
 
 def live_registry(app: Flask) -> LiveRegistry:

@@ -11,6 +11,7 @@ from kataven_flask.errors import InvalidBody, InvalidField
 
 MAX_BODY: Final = 16 * 1024
 """Bytes."""
+BODY_LIMIT: Final = f"send at most {MAX_BODY // 1024} KiB"
 _ONE_OBJECT: Final = 'send one JSON object in UTF-8, for example {"client_key": "pk_…"}'
 
 

@@ -58,6 +58,12 @@ class InvalidBody(Refusal):
     code, status, default_words = "invalid_body", 400, "Invalid body"
 
 
+class InvalidRequest(Refusal):
+    """The request is not HTTP as this server reads it."""
+
+    code, status, default_words = "invalid_request", 400, "Invalid request"
+
+
 class InvalidField(Refusal):
     """A member of the body has the wrong type, length or characters."""
 

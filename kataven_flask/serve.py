@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -15,8 +16,13 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 from waitress import wasyncore
+from waitress.channel import HTTPChannel
 from waitress.server import create_server
+from waitress.task import ErrorTask
 
+from kataven_flask import errors
+from kataven_flask.api import BROWSER_PATHS, EXPOSED, new_request_id
+from kataven_flask.body import BODY_LIMIT
 from kataven_flask.errors import ConfigurationError
 
 MAX_REQUEST_BODY: Final = 1024 * 1024
@@ -97,6 +103,35 @@ def bind(address: Address) -> socket.socket:
     return listener
 
 
+class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
+    """Answers what waitress refuses before the app sees it, so that a page can read that too."""
+
+    def execute(self) -> None:
+        error = self.request.error
+        too_large = error.code == errors.BodyTooLarge.status
+        refusal = (
+            errors.BodyTooLarge(BODY_LIMIT) if too_large else errors.InvalidRequest(error.body)
+        )
+        body = refusal.text.encode()
+        self.status = f"{error.code} {error.reason}"
+        self.response_headers += [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Cache-Control", "no-store"),
+            ("X-Error-Code", refusal.code),
+            ("X-Request-Id", new_request_id()),
+        ]
+        if re.match(BROWSER_PATHS, getattr(self.request, "path", "")):
+            self.response_headers.append(("Access-Control-Allow-Origin", "*"))
+            self.response_headers.append(("Access-Control-Expose-Headers", ", ".join(EXPOSED)))
+        self.set_close_on_finish()
+        self.content_length = len(body)
+        self.write(body)
+
+
+class _Channel(HTTPChannel):  # type: ignore[misc]
+    error_task_class = _ErrorTask
+
+
 class Server:
     """One waitress server that ends in order.
 
@@ -132,6 +167,7 @@ class Server:
             clear_untrusted_proxy_headers=True,
             **proxy,
         )
+        self._server.channel_class = _Channel
         self._stopping = threading.Event()
 
     def run(self) -> None:

@@ -240,3 +240,32 @@ def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
         assert ask(port, "GET", "/healthz")[0] == 200
         server.end(signal.SIGKILL)
         await_refusal(server)
+
+
+@pytest.mark.parametrize(("path", "cors"), [(GUEST, "*"), ("/api/v1/widget/auth/user-token", None)])
+def test_a_body_that_is_refused_unread_is_refused_readably(
+    tmp_path: Path, path: str, cors: str | None
+) -> None:
+    """A page can read why even where the server doesn't take the body in at all."""
+    with serving(tmp_path) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port(), timeout=BOUND)
+        connection.putrequest("POST", path)
+        connection.putheader("Content-Length", str(2**31))
+        connection.endheaders()
+        response = connection.getresponse()
+        assert response.status == 413
+        assert response.headers["X-Error-Code"] == "body_too_large"
+        assert response.headers["Access-Control-Allow-Origin"] == cors
+        assert response.read() == b"Body too large: send at most 16 KiB"
+        connection.close()
+
+
+def test_what_is_not_http_is_refused(tmp_path: Path) -> None:
+    """Garbage on the line gets 400 and an error code, never a traceback."""
+    with serving(tmp_path) as server:
+        with socket.create_connection(("127.0.0.1", server.port()), BOUND) as connection:
+            connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+            answer = connection.makefile("rb").read()
+        assert answer.startswith(b"HTTP/1.0 400 Bad Request")
+        assert b"X-Error-Code: invalid_request" in answer
+        assert "Traceback" not in server.output
