@@ -14,19 +14,16 @@ from flask_cors import CORS
 from kataven_flask import errors
 from kataven_flask.assets import static_dir
 from kataven_flask.body import parse_object, text_member
-from kataven_flask.handshake import (
-    Caller,
-    Handshake,
-    SessionGrant,
-    UserTokenRequest,
-    VisitorToken,
-)
+from kataven_flask.handshake import Handshake
+from kataven_flask.messages import Caller, SessionGrant, UserTokenRequest, VisitorToken
 from kataven_flask.origins import Origin
 from kataven_flask.signing import JWKS_MAX_AGE
 from kataven_flask.tokens import MAX_TOKEN_LENGTH
 
 API: Final = "/api/v1/widget"
-BROWSER_PATHS: Final = rf"^({API}/(?!auth/(user-token|revoke)\b).*|/widget/.*|/\.well-known/.*)$"
+BROWSER_PATHS: Final = (
+    rf"(?s)^({API}/(?!auth/(user-token|revoke)\b).*|/widget/.*|/\.well-known/.*)$"
+)
 """What a page may call and read. `user-token` and `revoke` are no page's business."""
 
 CONFIG_CACHE: Final = "public, max-age=60, stale-while-revalidate=300"
@@ -101,8 +98,9 @@ def open_cors(app: Any) -> None:
 def _add_browser_routes(blueprint: Blueprint, handshake: Handshake) -> None:
     @blueprint.get(f"{API}/config")
     def config() -> Response:
-        client_key = text_member(request.args, "client_key", max_length=MAX_KEY)
-        agent_id = text_member(request.args, "agent_id", max_length=MAX_AGENT_ID)
+        query = _query()
+        client_key = text_member(query, "client_key", max_length=MAX_KEY)
+        agent_id = text_member(query, "agent_id", max_length=MAX_AGENT_ID)
         document = handshake.config(client_key, agent_id, _caller())
         response = Response(document.body, content_type="application/json")
         response.headers["Cache-Control"] = CONFIG_CACHE
@@ -208,6 +206,13 @@ def _bearer_token(authorization: str) -> str | None:
 
 def _body() -> dict[str, Any]:
     return parse_object(request.get_data(cache=False))
+
+
+def _query() -> dict[str, str]:
+    """Read the query; like a body's member, a parameter stands once."""
+    if twice := [name for name, values in request.args.lists() if len(values) > 1]:
+        raise errors.InvalidField(f"{twice[0]} stands twice; send it once")
+    return request.args.to_dict()
 
 
 def _refresh_token() -> str | None:

@@ -25,7 +25,7 @@ VISITOR_TYP: Final = "widget-visitor+jwt"
 SESSION_TYP: Final = "widget-session+jwt"
 CLOCK_SKEW: Final = 10
 """Seconds that two hosts' clocks may differ ("no more than a few minutes": RFC 7519, 4.1.4)."""
-MAX_TOKEN_LENGTH: Final = 12 * 1024
+MAX_TOKEN_LENGTH: Final = 15 * 1024
 """Characters; a longer one was not minted here."""
 
 _REFRESH_SALT: Final = b"kataven_flask.refresh-token.v1"

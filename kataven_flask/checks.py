@@ -1,0 +1,95 @@
+"""The checks that use cases share: each returns what it found, or raises the refusal."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from kataven_flask import errors
+from kataven_flask.messages import Caller
+from kataven_flask.origins import Origin
+from kataven_flask.registry import KeyRecord, Registry
+from kataven_flask.tenants import Agent, VisitorType
+from kataven_flask.tokens import Session
+
+_security = logging.getLogger("kataven_flask.security")
+
+
+def find_key(registry: Registry, client_key: str | None) -> KeyRecord:
+    """Find a client key's record, or raise MissingClientKey or UnknownClientKey."""
+    if not client_key:
+        raise errors.MissingClientKey("send the pk_… key of the page's snippet as client_key")
+    record = registry.keys.get(client_key)
+    if record is None:
+        raise errors.UnknownClientKey("no tenant has it; copy the key from the snippet again")
+    return record
+
+
+def require_live(record: KeyRecord, now: float) -> None:
+    """Raise ClientKeyDisabled where a key is switched off or past its `not_after`."""
+    if not record.key.is_live(datetime.fromtimestamp(now, UTC)):
+        raise errors.ClientKeyDisabled("it is switched off, or past its time; ask its operator")
+
+
+def require_origin(record: KeyRecord, caller: Caller, words: str | None = None) -> Origin:
+    """Return the caller's origin, or raise OriginNotAllowed where the allowlist doesn't admit it.
+
+    What would have admitted it goes to the log, for the operator, and not to the stranger.
+    """
+    if caller.origin is None:
+        raise errors.OriginNotAllowed("the request has no readable Origin or Referer", words=words)
+    if not record.key.admits(caller.origin):
+        _security.warning(
+            "origin refused: %s is not admitted by %s [%s]; to admit it add %s to the"
+            " domain_allowlist of key %r of tenant %s",
+            caller.origin,
+            record.key.client_key,
+            ", ".join(entry.text for entry in record.key.domain_allowlist) or "empty",
+            caller.origin,
+            record.key.name,
+            record.tenant_id,
+        )
+        raise errors.OriginNotAllowed(f"{caller.origin} is not one of its origins", words=words)
+    return caller.origin
+
+
+def require_origin_of(session: Session, caller: Caller) -> None:
+    """Raise OriginNotAllowed where a session is used from another origin than its own."""
+    if caller.origin is None:
+        raise errors.OriginNotAllowed("the request has no readable Origin or Referer")
+    if str(caller.origin) != session.origin:
+        _security.warning("session %s used from another origin: %s", session.sid, caller.origin)
+        raise errors.OriginNotAllowed(
+            f"the session was begun on another origin than {caller.origin}"
+        )
+
+
+def resolve_agent(record: KeyRecord, asked: str | None) -> tuple[str, Agent]:
+    """Choose the agent: the key's own, the one asked for, the default, or the only one."""
+    agents = record.tenant.agents
+    only = next(iter(agents)) if len(agents) == 1 else None
+    agent_id = record.key.agent_id or asked or record.tenant.default_agent or only
+    if agent_id is None:
+        raise errors.MissingAgentId("this tenant has several agents and no default; name one")
+    agent = agents.get(agent_id)
+    if agent is None:
+        raise errors.UnknownAgentId("this tenant has no such agent")
+    if not agent.widget_enabled:
+        raise errors.AgentDisabled(f"the widget of {agent_id} is switched off")
+    return agent_id, agent
+
+
+def require_auth_mode(agent_id: str, agent: Agent, visitor_type: VisitorType) -> None:
+    """Raise AuthModeForbidden where an agent doesn't talk to this type of visitor."""
+    if not agent.admits(visitor_type):
+        who = "guests" if visitor_type == "guest" else "signed-in users"
+        raise errors.AuthModeForbidden(f"{agent_id} doesn't admit {who}")
+
+
+def require_age(record: KeyRecord, session: Session, now: float) -> None:
+    """Hold a session against the oldest it may grow, and against the key's cut-off."""
+    if session.auth_time + record.tokens.max_age(session.visitor_type) <= now:
+        raise errors.ExpiredRefreshToken("the session has reached its end; begin a new one")
+    not_before = record.key.sessions_not_before
+    if not_before is not None and session.began_ms < not_before.timestamp() * 1000:
+        raise errors.RevokedSession("the operator has ended it; begin a new session")
