@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Blueprint, Response, g, request, send_from_directory
 from flask_cors import CORS
 
 from kataven_flask import errors
 from kataven_flask.assets import static_dir
-from kataven_flask.body import parse_object, text_member
+from kataven_flask.body import BODY_LIMIT, MAX_BODY, parse_object, text_member
 from kataven_flask.handshake import Handshake
 from kataven_flask.messages import Caller, SessionGrant, UserTokenRequest, VisitorToken
 from kataven_flask.origins import Origin
@@ -30,6 +31,9 @@ CONFIG_CACHE: Final = "public, max-age=60, stale-while-revalidate=300"
 WIDGET_CACHE: Final = "public, max-age=300, stale-while-revalidate=86400"
 PREFLIGHT_MAX_AGE: Final = 7200
 """Seconds that a preflight's answer is kept; browsers cap it here (Fetch, section 4.9)."""
+RETRY_AFTER_STATE: Final = 2
+"""Seconds after which to try again where the state store is out of reach."""
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 EXPOSED: Final = ["ETag", "Retry-After", "X-Error-Code", "X-Request-Id"]
 
 MAX_KEY: Final = 128
@@ -106,8 +110,7 @@ def _add_browser_routes(blueprint: Blueprint, handshake: Handshake) -> None:
         response.headers["Cache-Control"] = CONFIG_CACHE
         response.headers["Vary"] = "Origin"
         response.set_etag(document.etag)
-        response.make_conditional(request)  # 304 where If-None-Match has it
-        return response
+        return _unless_known(response)
 
     @blueprint.post(f"{API}/auth/guest")
     def guest() -> Response:
@@ -172,16 +175,20 @@ def _add_public_routes(
     @blueprint.get("/readyz")
     def readyz() -> Response:
         state = health()
-        status = "ready" if state.ready else "not ready"
-        return _json({"status": status, **state.report}, status=200 if state.ready else 503)
+        if state.ready:
+            return _json({"status": "ready", **state.report})
+        response = _json({"status": "not ready", **state.report}, status=503)
+        return _mark_error(response, errors.StateUnavailable(retry_after=RETRY_AFTER_STATE))
 
     @blueprint.get("/widget/v1.js")
     def widget() -> Response:
-        response = send_from_directory(static_dir() / "widget", "v1.js", mimetype="text/javascript")
+        response = send_from_directory(
+            static_dir() / "widget", "v1.js", mimetype="text/javascript", conditional=False
+        )
         response.headers["Cache-Control"] = WIDGET_CACHE
         # A page with a Cross-Origin-Embedder-Policy may load it too.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        return response
+        return _unless_known(response)
 
 
 # --- reading the request
@@ -205,7 +212,10 @@ def _bearer_token(authorization: str) -> str | None:
 
 
 def _body() -> dict[str, Any]:
-    return parse_object(request.get_data(cache=False))
+    raw = request.get_data(cache=False)
+    if len(raw) > MAX_BODY:
+        raise errors.BodyTooLarge(BODY_LIMIT)
+    return parse_object(raw)
 
 
 def _query() -> dict[str, str]:
@@ -268,6 +278,19 @@ def _json(
     return response
 
 
+def _unless_known(response: Response) -> Response:
+    """Answer 304 where `If-None-Match` has the entity tag; no other condition is read."""
+    etag, _ = response.get_etag()
+    if etag is None or not request.if_none_match.contains_weak(etag):
+        return response
+    known = Response(status=304)  # RFC 9110, section 15.4.5: without what describes a body
+    known.headers = response.headers
+    for name in ("Content-Type", "Content-Length", "Last-Modified"):
+        known.headers.pop(name, None)
+    response.close()
+    return known
+
+
 def _no_content() -> Response:
     response = Response(status=204)
     del response.headers["Content-Type"]
@@ -275,24 +298,35 @@ def _no_content() -> Response:
     return response
 
 
-def refuse(refusal: errors.Refusal, request_id: str) -> Response:
+def refuse(refusal: errors.Refusal) -> Response:
     """Write a refusal: a plain string, or RFC 9457 for a caller whose `Accept` names it.
 
     Args:
         refusal: What was refused and why.
-        request_id: What the caller may quote to the operator.
 
     Returns:
         The answer.
     """
     if _names_json(request.headers.get("Accept", "")):
-        body = json.dumps(_problem(refusal, request_id), ensure_ascii=False)
+        body = json.dumps(_problem(refusal), ensure_ascii=False)
         content_type = "application/problem+json"
     else:
         body, content_type = refusal.text, "text/plain; charset=utf-8"
-    response = Response(body, refusal.status, content_type=content_type)
+    return _mark_error(Response(body, refusal.status, content_type=content_type), refusal)
+
+
+def request_id() -> str:
+    """Return the request's name: the caller's own where it is harmless, else a fresh one."""
+    if "request_id" not in g:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
+    return str(g.request_id)
+
+
+def _mark_error(response: Response, refusal: errors.Refusal) -> Response:
+    """Add the headers that every error has."""
     response.headers["X-Error-Code"] = refusal.code
-    response.headers["X-Request-Id"] = request_id
+    response.headers["X-Request-Id"] = request_id()
     response.headers["Cache-Control"] = "no-store"
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(refusal.retry_after)
@@ -306,7 +340,7 @@ def new_request_id() -> str:
     return f"req_{secrets.token_hex(8)}"
 
 
-def _problem(refusal: errors.Refusal, request_id: str) -> dict[str, Any]:
+def _problem(refusal: errors.Refusal) -> dict[str, Any]:
     """Write the members of RFC 9457, section 3.1, and three of our own."""
     return {
         "type": f"urn:kataven:error:{refusal.code}",
@@ -315,7 +349,7 @@ def _problem(refusal: errors.Refusal, request_id: str) -> dict[str, Any]:
         "detail": refusal.detail or refusal.words,
         "code": refusal.code,
         "retryable": refusal.retryable,
-        "request_id": request_id,
+        "request_id": request_id(),
     }
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import logging
-import re
-from typing import Any, Final
+from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kataven_flask import errors
-from kataven_flask.api import Health, create_blueprint, new_request_id, open_cors, refuse
+from kataven_flask.api import (
+    RETRY_AFTER_STATE,
+    Health,
+    create_blueprint,
+    open_cors,
+    refuse,
+    request_id,
+)
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
 from kataven_flask.handshake import Handshake
 from kataven_flask.live import LiveRegistry
@@ -21,10 +27,6 @@ from kataven_flask.store import Store, store_from_url
 from kataven_flask.throttle import Throttle
 from kataven_flask.tokens import Tokens
 
-RETRY_AFTER_STATE: Final = 2
-"""Seconds after which to try again where the state store is out of reach."""
-
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 _log = logging.getLogger(__name__)
 
 
@@ -53,10 +55,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     handshake = Handshake(lambda: live.current, tokens, store, Throttle(), settings.clock)
     app = Flask("kataven_flask", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = True
-    app.url_map.redirect_defaults = False
+    app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
     app.register_blueprint(create_blueprint(handshake, ring.jwks, health))
     app.extensions["kataven"] = live
     _add_error_handlers(app)
@@ -84,28 +86,25 @@ def _health(live: LiveRegistry, store: Store, kid: str) -> Health:
 def _add_error_handlers(app: Flask) -> None:
     @app.errorhandler(errors.Refusal)
     def refused(refusal: errors.Refusal) -> Response:
-        return refuse(refusal, _request_id())
+        return refuse(refusal)
 
     @app.errorhandler(errors.StateUnavailableError)
     def state_unavailable(error: errors.StateUnavailableError) -> Response:
-        request_id = _request_id()
-        _log.error("state store out of reach: %s (request %s)", error, request_id)
+        _log.error("state store out of reach: %s (request %s)", error, request_id())
         message = "nothing was changed; try again shortly"
-        refusal = errors.StateUnavailable(message, retry_after=RETRY_AFTER_STATE)
-        return refuse(refusal, request_id)
+        return refuse(errors.StateUnavailable(message, retry_after=RETRY_AFTER_STATE))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        response = refuse(_as_refusal(error), _request_id())
+        response = refuse(_as_refusal(error))
         if isinstance(error, MethodNotAllowed) and error.valid_methods:
             response.headers["Allow"] = ", ".join(sorted(error.valid_methods))
         return response
 
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
-        request_id = _request_id()
-        _log.error("unhandled fault (request %s)", request_id, exc_info=error)
-        return refuse(errors.InternalError(f"quote {request_id} to the operator"), request_id)
+        _log.error("unhandled fault (request %s)", request_id(), exc_info=error)
+        return refuse(errors.InternalError(f"quote {request_id()} to the operator"))
 
 
 def _as_refusal(error: HTTPException) -> errors.Refusal:
@@ -118,12 +117,6 @@ def _as_refusal(error: HTTPException) -> errors.Refusal:
             return errors.BodyTooLarge(BODY_LIMIT)
         case _:
             return errors.InvalidRequest(error.name)
-
-
-def _request_id() -> str:
-    """Take over the caller's request id where it is harmless, else make one."""
-    given = request.headers.get("X-Request-Id", "")
-    return given if _REQUEST_ID.fullmatch(given) else new_request_id()
 
 
 def live_registry(app: Flask) -> LiveRegistry:

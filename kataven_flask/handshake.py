@@ -146,6 +146,8 @@ class Handshake:
         origin = require_origin(record, caller)
         agent_id, agent = resolve_agent(record, visitor.agent_id)
         require_auth_mode(agent_id, agent, "user")
+        # Before the token is spent, so that a revocation in between ends this session too.
+        began_ms = self._sessions.now_ms()
         self._sessions.spend(visitor)
         session = Session(
             sid=new_id("ses"),
@@ -155,7 +157,7 @@ class Handshake:
             client_key=visitor.client_key,
             origin=str(origin),
             visitor_type="user",
-            began_ms=self._sessions.now_ms(),
+            began_ms=began_ms,
             name=visitor.name,
             email=visitor.email,
             guest_id=self._sessions.guest_id(tokens, guest_token, visitor.client_key),

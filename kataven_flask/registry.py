@@ -127,6 +127,7 @@ def _model_faults(error: ValidationError, plain: PlainDocument) -> Iterator[Faul
         yield plain.marks.fault(path, _message(details))
 
 
+_TIME: Final = "must be a time with its zone, without quotes: 2026-12-24T00:00:00Z"
 _WORDS: Final = {
     "extra_forbidden": "unknown member; check its spelling and its indentation",
     "missing": "missing; add it",
@@ -138,8 +139,8 @@ _WORDS: Final = {
     "mapping_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
-    "timezone_aware": "must be a time with its zone, for example 2026-12-24T00:00:00Z",
-    "datetime_type": "must be a time with its zone, for example 2026-12-24T00:00:00Z",
+    "timezone_aware": _TIME,
+    "datetime_type": _TIME,
 }
 
 

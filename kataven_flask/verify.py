@@ -23,6 +23,10 @@ class InvalidSession(Exception):
     """The token is not a live session token of this issuer; answer 401."""
 
 
+class KeysUnavailableError(Exception):
+    """The public keys can't be fetched, so that nothing can be verified; answer 503."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """Who is calling.
@@ -78,6 +82,7 @@ class SessionVerifier:
 
         Raises:
             InvalidSession: It is anything else than a live session token.
+            KeysUnavailableError: The public keys can't be fetched.
 
         Returns:
             The session.
@@ -88,6 +93,8 @@ class SessionVerifier:
             key = self._jwks.get_signing_key_from_jwt(unverified_jwt)
             claims = self._decode(unverified_jwt, key)
             return _session(claims)
+        except jwt.PyJWKClientConnectionError as error:
+            raise KeysUnavailableError("the sign-in service's keys can't be fetched") from error
         except (jwt.PyJWTError, KeyError, ValueError, RecursionError) as error:
             raise InvalidSession("not a live session token") from error
 

@@ -169,9 +169,9 @@ class Service:
         """Sign a user in, by a visitor token and its exchange; return the exchange's answer."""
         minted = self.user_token(**body)
         assert minted.status_code == 200, minted.text
-        answer = self.exchange(token=minted.json["token"])
+        answer = self.exchange(token=minted.get_json()["token"])
         assert answer.status_code == 200, answer.text
-        session: dict[str, Any] = answer.json
+        session: dict[str, Any] = answer.get_json()
         return session
 
     def post(self, action: str, body: Any, origin: str | None = ORIGIN) -> TestResponse:

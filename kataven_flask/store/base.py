@@ -141,7 +141,7 @@ def decide(record: Record | None, user_revoked_ms: int | None, presented: Presen
         return Outcome.ROTATED
     if record is None:
         return Outcome.UNKNOWN
-    within_grace = presented.now_ms - known.rotated_ms <= presented.grace_ms
+    within_grace = presented.now_ms - known.rotated_ms < presented.grace_ms
     if presented.generation == known.generation - 1 and within_grace:
         return Outcome.REPEATED
     return Outcome.REUSED

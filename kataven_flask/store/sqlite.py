@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from kataven_flask.store.base import Outcome, Presented, Record, Rotation, after
 
 BUSY_TIMEOUT: Final = 1.5
 """Seconds to wait for another writer; a caller is promised an answer within two."""
+_RETRY_PAUSE: Final = 0.01
+"""Seconds."""
 _PURGE_PER_STEP: Final = 8
 """Rows; a step adds at most one, so the file shrinks to what is live and no purge is long."""
 
@@ -167,8 +170,8 @@ class SqliteStore:
             self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
         try:
+            _switch_to_wal(connection)
             # NORMAL outlives a killed process; only a power cut may take the last commits.
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
             connection.executescript(_SCHEMA)
         except sqlite3.Error:
@@ -177,6 +180,18 @@ class SqliteStore:
         with self._lock:
             self._connections.append(connection)
         return connection
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Switch a fresh file to WAL; SQLite doesn't wait for another's lock in this step."""
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(_RETRY_PAUSE)
 
 
 def _find_session(connection: sqlite3.Connection, sid: str) -> Record | None:

@@ -1,0 +1,168 @@
+"""The agent that a visitor talks to: it knows whom it answers from the session token alone."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from flask import Flask, Response, jsonify, request
+from flask_cors import CORS
+from werkzeug.exceptions import HTTPException, ServiceUnavailable
+
+from kataven_flask.verify import InvalidSession, KeysUnavailableError, SessionVerifier
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kataven_flask.verify import Session
+
+MAX_BODY_BYTES: Final = 16 * 1024
+MAX_MESSAGE: Final = 2000
+"""Characters of a message that the agent reads."""
+PREFLIGHT_SECONDS: Final = 600
+
+ABOUT: Final = "The demo's agent: POST /connect with a session token in the Authorization header.\n"
+
+WIT: Final[Mapping[str, str]] = {
+    "who am i": "the signature on your session says so, and I checked it myself.",
+    "espresso": "short, strong and to the point. I'd say the same of a session token.",
+    "decaf": "bold of you. Half Past Four won't tell anybody.",
+    "coffee": "First Light if you like mornings, Night Shift if you don't.",
+    "price": "a bag starts at €12.50. The conversation is free.",
+    "token": "I only ever look at the signature. It's what's inside that counts, though.",
+    "help": "ask me about coffee, prices or who you are. I'm a demo, but an honest one.",
+    "thank": "any time. I don't sleep; I blame the coffee.",
+    "hello": "good to see you. What are you brewing today?",
+    "bye": "until the next cup.",
+}
+"""A word in the message, and what the agent makes of it; the first that fits."""
+
+
+class Unauthorized(Exception):
+    """The request carries no session that this agent can accept."""
+
+    def __init__(self, reason: str, error: str | None = "invalid_token") -> None:
+        """Keep a reason that is safe to send, and the error code of RFC 6750, section 3.1."""
+        super().__init__(reason)
+        self.reason = reason
+        self.error = error
+
+
+def create_connect(*, jwks_url: str, issuer: str, audience: str) -> Flask:
+    """Create the agent.
+
+    Args:
+        jwks_url: Where the API publishes its public keys.
+        issuer: Who has to have signed a session token.
+        audience: Whom the token has to be meant for.
+    """
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    # Open to every page and without cookies: the token, bound to its origin, is the boundary.
+    CORS(
+        app,
+        origins="*",
+        send_wildcard=True,
+        allow_headers=["Authorization", "Content-Type"],
+        methods=["POST"],
+        max_age=PREFLIGHT_SECONDS,
+    )
+    verifier = SessionVerifier(jwks_url, issuer, audience)
+
+    @app.get("/")
+    def about() -> Response:
+        return Response(ABOUT, mimetype="text/plain")
+
+    @app.post("/connect")
+    def connect() -> Response:
+        visitor = _visitor(verifier)
+        return _answer({"reply": reply_to(visitor, _message()), "visitor": _card(visitor)})
+
+    app.register_error_handler(Unauthorized, _unauthorized)
+    app.register_error_handler(HTTPException, _http_error)
+    return app
+
+
+def reply_to(visitor: Session, message: str) -> str:
+    """Answer a visitor by name, with something that suits the message."""
+    heard = message.casefold()
+    wit = next((text for word, text in WIT.items() if word in heard), None)
+    if wit is None:
+        wit = f"you said “{_shortened(message)}”. I'd have to sleep on that, and I never do."
+    return f"Hello {_first_name(visitor)}, {wit}"
+
+
+def _first_name(visitor: Session) -> str:
+    if visitor.visitor_type == "guest":
+        return f"guest {visitor.visitor_id[-4:]}"
+    return (visitor.name or visitor.email or visitor.visitor_id).split()[0]
+
+
+def _shortened(message: str, limit: int = 80) -> str:
+    return message if len(message) <= limit else message[: limit - 1] + "…"
+
+
+def _visitor(verifier: SessionVerifier) -> Session:
+    authorization = request.authorization
+    if authorization is None or authorization.type != "bearer" or not authorization.token:
+        # RFC 6750, section 3.1: no error code where no credentials were given at all.
+        reason = "send a session token as a bearer token"
+        raise Unauthorized(reason, error=None)
+    try:
+        visitor = verifier.verify(authorization.token)
+    except InvalidSession as error:
+        reason = "this session token isn't valid, or not any longer"
+        raise Unauthorized(reason) from error
+    except KeysUnavailableError as error:
+        raise ServiceUnavailable(str(error)) from error
+    if visitor.origin != request.headers.get("Origin"):
+        reason = "this session token was made for another origin"
+        raise Unauthorized(reason)
+    return visitor
+
+
+def _message() -> str:
+    body = request.get_json(force=True, silent=True)
+    message = body.get("message") if isinstance(body, dict) else None
+    if not isinstance(message, str) or not 1 <= len(message.strip()) <= MAX_MESSAGE:
+        raise _bad_request()
+    return message.strip()
+
+
+def _bad_request() -> HTTPException:
+    answer = _answer({"error": "invalid_body", "detail": 'send {"message": "…"}'})
+    answer.status_code = HTTPStatus.BAD_REQUEST
+    return HTTPException(response=answer)
+
+
+def _card(visitor: Session) -> dict[str, str | None]:
+    return {
+        "id": visitor.visitor_id,
+        "type": visitor.visitor_type,
+        "name": visitor.name,
+        "guest_id": visitor.guest_id,
+    }
+
+
+def _unauthorized(refusal: Unauthorized) -> Response:
+    answer = _answer({"error": refusal.error or "missing_token", "detail": refusal.reason})
+    answer.status_code = HTTPStatus.UNAUTHORIZED
+    challenge = 'Bearer realm="connect"'
+    if refusal.error is not None:
+        challenge += f', error="{refusal.error}", error_description="{refusal.reason}"'
+    answer.headers["WWW-Authenticate"] = challenge
+    return answer
+
+
+def _http_error(error: HTTPException) -> Response | HTTPException:
+    if error.response is not None:
+        return error
+    answer = _answer({"error": error.name.lower().replace(" ", "_"), "detail": error.description})
+    answer.status_code = error.code or HTTPStatus.INTERNAL_SERVER_ERROR
+    return answer
+
+
+def _answer(body: Mapping[str, object]) -> Response:
+    answer = jsonify(body)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

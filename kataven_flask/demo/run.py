@@ -1,0 +1,133 @@
+"""The demo as one process: four sites on loopback, state and keys that end with it."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from types import FrameType
+from typing import Any, Final
+
+from kataven_flask.app import create_app, live_registry
+from kataven_flask.demo.connect import create_connect
+from kataven_flask.demo.shop import create_shop
+from kataven_flask.demo.stranger import create_stranger
+from kataven_flask.serve import Address, Server, bind
+from kataven_flask.settings import Settings
+
+LOOPBACK: Final = "127.0.0.1"
+CLIENT_KEY: Final = "pk_test_demo_c56wJJekTt040SAU8soRL1"
+SECRET_KEY: Final = "sk_test_demo_iyXTvO73nWfI93uSKjXGlGCdOmKlAyXSt4l0mUxKy1s"  # noqa: S105
+"""Public on purpose: its client key works on loopback hosts alone."""
+_THREADS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class DemoSites:
+    """Where the demo's sites are, each an origin of its own."""
+
+    api: str
+    shop: str
+    shop_plain: str
+    stranger: str
+    connect: str
+
+
+def run_demo(config: Path, port: int, announce: Callable[[DemoSites], None]) -> None:
+    """Serve the demo until Ctrl-C or SIGTERM.
+
+    Args:
+        config: A tenants' file that has the demo's key.
+        port: The API's port; the sites take the three after it. 0 takes free ones.
+        announce: Called with the addresses once all of them answer.
+
+    Raises:
+        ConfigurationError: A port is taken, or the file can't be used.
+    """
+    ended = threading.Event()
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+    with demo_sites(config, port) as sites:
+        announce(sites)
+        ended.wait()
+
+
+@contextmanager
+def demo_sites(config: Path, port: int = 0) -> Iterator[DemoSites]:
+    """Serve the demo from threads of this process.
+
+    Args:
+        config: A tenants' file that has the demo's key.
+        port: The API's port; the sites take the three after it. 0 takes free ones.
+
+    Raises:
+        ConfigurationError: A port is taken, or the file can't be used.
+
+    Yields:
+        The addresses.
+    """
+    with ExitStack() as stack:
+        listeners = [
+            stack.enter_context(bind(Address(LOOPBACK, port and port + offset)))
+            for offset in range(4)
+        ]
+        ports = [listener.getsockname()[1] for listener in listeners]
+        sites = _addresses(*ports)
+        instance = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kataven-demo-")))
+        api = create_app(
+            Settings(config=config, instance=instance, state="memory:", issuer=sites.api)
+        )
+        stack.callback(live_registry(api).close)
+        registry = live_registry(api).current
+        backend_url = f"http://{LOOPBACK}:{ports[0]}"  # not every resolver knows *.localhost
+        apps = [
+            api,
+            create_shop(
+                api_url=sites.api,
+                connect_url=f"{sites.connect}/connect",
+                client_key=CLIENT_KEY,
+                secret_key=SECRET_KEY,
+                stranger_url=sites.stranger,
+                backend_url=backend_url,
+            ),
+            create_stranger(api_url=sites.api, client_key=CLIENT_KEY, home_url=sites.shop),
+            create_connect(
+                jwks_url=f"{backend_url}/.well-known/jwks.json",
+                issuer=registry.issuer or sites.api,
+                audience=registry.audience,
+            ),
+        ]
+        for app, listener in zip(apps, listeners, strict=True):
+            stack.enter_context(_running(app, listener))
+        yield sites
+
+
+def _addresses(api: int, shop: int, stranger: int, connect: int) -> DemoSites:
+    return DemoSites(
+        api=f"http://localhost:{api}",
+        shop=f"http://shop.acme.localhost:{shop}",
+        shop_plain=f"http://localhost:{shop}",
+        stranger=f"http://stranger.localhost:{stranger}",
+        connect=f"http://localhost:{connect}",
+    )
+
+
+@contextmanager
+def _running(app: Any, listener: socket) -> Iterator[None]:
+    server = Server(app, listener, _THREADS)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.stop()
+        thread.join()

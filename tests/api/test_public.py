@@ -1,0 +1,147 @@
+"""The keys, the widget's file and the operator's two health routes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import jwt
+import pytest
+
+from kataven_flask.app import live_registry
+from kataven_flask.assets import static_dir
+from tests.api.wire import STRANGER, claims, visitor_token
+from tests.support import Service, refused
+
+JWKS: Final = "/.well-known/jwks.json"
+WIDGET: Final = "/widget/v1.js"
+OK: Final = (200, None)
+
+
+def test_the_keys_are_public_and_only_that(service: Service) -> None:
+    """Each key has what a verifier needs, and no private member (RFC 7518, section 6.2.2)."""
+    answer = service.client.get(JWKS)
+    assert refused(answer) == OK
+    assert set(answer.get_json()) == {"keys"}
+    (key,) = answer.get_json()["keys"]
+    assert set(key) == {"kty", "crv", "x", "y", "kid", "alg", "use"}
+    assert (key["kty"], key["crv"], key["alg"], key["use"]) == ("EC", "P-256", "ES256", "sig")
+    assert "json" in answer.headers["Content-Type"]
+    assert "max-age" in answer.headers["Cache-Control"]
+
+
+def test_an_edwards_key_is_published_as_one(tmp_path: Path) -> None:
+    """With EdDSA configured, tokens and keys are of it (RFC 8037, section 2)."""
+    service = Service(tmp_path, signing_alg="EdDSA")
+    (key,) = service.client.get(JWKS).get_json()["keys"]
+    assert set(key) == {"kty", "crv", "x", "kid", "alg", "use"}
+    assert (key["kty"], key["crv"], key["alg"]) == ("OKP", "Ed25519", "EdDSA")
+    session = service.user_session()
+    header = jwt.get_unverified_header(session["token"])
+    assert header == {"alg": "EdDSA", "kid": key["kid"], "typ": "widget-session+jwt"}
+    assert refused(service.refresh(session["refresh_token"])) == OK
+
+
+def test_the_keys_verify_what_is_minted(service: Service) -> None:
+    """Guest, user and visitor tokens name a key that is published."""
+    kid = service.client.get(JWKS).get_json()["keys"][0]["kid"]
+    tokens = [service.guest().get_json()["token"], visitor_token(service)]
+    assert {jwt.get_unverified_header(token)["kid"] for token in tokens} == {kid}
+
+
+def test_two_servers_keys_verify_nothing_of_each_other(tmp_path: Path) -> None:
+    """Each instance folder has keys of its own: nothing is shared by default."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    one, two = Service(tmp_path / "one"), Service(tmp_path / "two")
+    token = visitor_token(one)
+    assert refused(two.exchange(token=token)) == (400, "invalid_token")
+    refresh_token = one.guest().get_json()["refresh_token"]
+    assert refused(two.refresh(refresh_token)) == (400, "invalid_refresh_token")
+    with pytest.raises(KeyError):
+        claims(two, one.guest().get_json()["token"])
+
+
+def test_a_restart_keeps_the_sessions(tmp_path: Path) -> None:
+    """Keys outlive the process: a server on the same folder takes the same tokens."""
+    state = f"sqlite:///{tmp_path}/state.db"
+    before = Service(tmp_path, state=state)
+    session, token = before.user_session(), visitor_token(before)
+    assert refused(before.refresh(session["refresh_token"])) == OK
+    after = Service(tmp_path, state=state)
+    assert after.client.get(JWKS).get_json() == before.client.get(JWKS).get_json()
+    assert refused(after.refresh(session["refresh_token"])) == OK
+    assert refused(after.exchange(token=token)) == OK
+    assert refused(before.exchange(token=token)) == (400, "used_token")
+
+
+def test_the_widget_is_served(service: Service) -> None:
+    """It is the file itself, as JavaScript, for any page, and may be kept."""
+    answer = service.client.get(WIDGET, headers={"Origin": STRANGER}, buffered=True)
+    assert refused(answer) == OK
+    assert answer.data == (static_dir() / "widget" / "v1.js").read_bytes()
+    assert answer.headers["Content-Type"].startswith("text/javascript")
+    assert "max-age" in answer.headers["Cache-Control"]
+
+
+def test_a_kept_widget_is_not_sent_again(service: Service) -> None:
+    """Its entity tag gets 304."""
+    tag = service.client.get(WIDGET, buffered=True).headers["ETag"]
+    answer = service.client.get(WIDGET, headers={"If-None-Match": tag}, buffered=True)
+    assert (answer.status_code, answer.data) == (304, b"")
+
+
+@pytest.mark.parametrize("given", ["bytes=99999999-", "bytes=abc", "bytes=-0", "lines=1-2"])
+def test_a_strange_range_is_no_fault_of_the_body(service: Service, given: str) -> None:
+    """A Range that can't be met is ignored or 416 (RFC 9110, section 14.2), never a 5xx."""
+    answer = service.client.get(WIDGET, headers={"Range": given}, buffered=True)
+    assert answer.status_code in {200, 416}
+
+
+def test_alive(service: Service) -> None:
+    """`/healthz` says so, without asking any part."""
+    answer = service.client.get("/healthz")
+    assert refused(answer) == OK
+    assert answer.get_json()["status"]
+
+
+def test_ready(service: Service) -> None:
+    """`/readyz` names the config's revision, the state store and the signing key."""
+    answer = service.client.get("/readyz")
+    assert refused(answer) == OK
+    kid = service.client.get(JWKS).get_json()["keys"][0]["kid"]
+    assert answer.get_json() == {
+        "status": "ready",
+        "config": {"revision": live_registry(service.app).current.revision, "ok": True},
+        "state": {"ok": True},
+        "signing_key": {"ok": True, "kid": kid},
+    }
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_an_edit_is_a_new_revision(service: Service) -> None:
+    """The operator sees which edit is in force."""
+    before = service.client.get("/readyz").get_json()["config"]["revision"]
+    service.document["tenants"]["acme"]["name"] = "Acme Incorporated"
+    service.edit()
+    assert service.client.get("/readyz").get_json()["config"]["revision"] != before
+
+
+def test_a_faulty_edit_changes_nothing_and_is_told(service: Service) -> None:
+    """The last good file goes on, and `/readyz` says that an edit was refused."""
+    before = service.client.get("/readyz").get_json()["config"]["revision"]
+    service.document["tenants"]["acme"]["default_agent"] = "nobody"
+    service.write()
+    live_registry(service.app).reload()
+    config = service.client.get("/readyz").get_json()["config"]
+    assert config["revision"] == before
+    assert config["ok"] is False
+    assert "nobody" not in str(config)
+    assert service.guest().get_json()["agent_id"] == "support"
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", JWKS, WIDGET])
+def test_head_is_answered_like_get(service: Service, path: str) -> None:
+    """A monitor may ask with HEAD."""
+    answer = service.client.head(path, buffered=True)
+    assert (answer.status_code, answer.data) == (200, b"")

@@ -1,0 +1,282 @@
+"""When the state store is out of reach: what needs it fails closed, all the rest goes on."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from werkzeug.test import TestResponse
+
+from kataven_flask.store import sqlite
+from tests.api.wire import locked, no_limits, visitor_token
+from tests.support import API, KEY, ORIGIN, Service, refused
+
+OK: Final = (200, None)
+DONE: Final = (204, None)
+DOWN: Final = (503, "state_unavailable")
+NEEDS_STATE: Final = ["exchange", "refresh", "logout", "revoke"]
+THREADS: Final = 16
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Return the state store's file."""
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def stored(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Return a server over a SQLite file, that waits for another writer only a moment."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.02)
+    service = Service(tmp_path, state=f"sqlite:///{state}")
+    no_limits(service)
+    return service
+
+
+def calls(service: Service) -> dict[str, Callable[[], TestResponse]]:
+    """Return a call of each kind that needs the store, prepared while it is there."""
+    token = visitor_token(service)
+    renewed, left = (service.user_session()["refresh_token"] for _ in range(2))
+    return {
+        "exchange": lambda: service.exchange(token=token),
+        "refresh": lambda: service.refresh(renewed),
+        "logout": lambda: service.logout(left),
+        "revoke": lambda: service.revoke(user_id="somebody"),
+    }
+
+
+@pytest.mark.parametrize("action", NEEDS_STATE)
+def test_no_store_no_token(stored: Service, state: Path, action: str) -> None:
+    """It is a 503 that says when to try again, and afterwards the very same call is served."""
+    call = calls(stored)[action]
+    with locked(state):
+        answer = call()
+        assert refused(answer) == DOWN
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert answer.headers["X-Request-Id"]
+        assert str(state) not in answer.text
+        assert "token" not in answer.text
+    assert refused(call()) in {OK, DONE}
+
+
+@pytest.mark.parametrize("action", NEEDS_STATE)
+def test_a_503_can_be_read_as_a_problem(stored: Service, state: Path, action: str) -> None:
+    """Who asks for RFC 9457 is told that it may try again."""
+    call = calls(stored)[action]
+    stored.client.environ_base["HTTP_ACCEPT"] = "application/problem+json"
+    with locked(state):
+        problem = call().get_json(force=True)
+    assert set(problem) == {
+        "type",
+        "title",
+        "status",
+        "detail",
+        "code",
+        "retryable",
+        "request_id",
+    }
+    assert (problem["status"], problem["code"]) == DOWN
+    assert problem["retryable"] is True
+
+
+@pytest.mark.parametrize("action", ["exchange", "refresh", "logout"])
+def test_a_page_can_read_a_503(stored: Service, state: Path, action: str) -> None:
+    """The widget reads why, and when to try again."""
+    call = calls(stored)[action]
+    with locked(state):
+        answer = call()
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert "Retry-After" in answer.headers["Access-Control-Expose-Headers"]
+
+
+def test_no_page_can_read_a_backends_503(stored: Service, state: Path) -> None:
+    """A revocation that failed is the backend's to know."""
+    call = calls(stored)["revoke"]
+    with locked(state):
+        assert "Access-Control-Allow-Origin" not in call().headers
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(Service.config, id="config"),
+        pytest.param(Service.guest, id="guest"),
+        pytest.param(Service.user_token, id="user-token"),
+        pytest.param(lambda s: s.client.get("/.well-known/jwks.json"), id="jwks"),
+        pytest.param(lambda s: s.client.get("/healthz"), id="healthz"),
+        pytest.param(lambda s: s.client.get("/widget/v1.js", buffered=True), id="widget"),
+    ],
+)
+def test_what_needs_no_store_goes_on(
+    stored: Service, state: Path, call: Callable[[Service], TestResponse]
+) -> None:
+    """Guests arrive and backends vouch while the store is out of reach."""
+    calls(stored)
+    with locked(state):
+        assert refused(call(stored)) == OK
+
+
+def test_the_operator_is_told(stored: Service, state: Path) -> None:
+    """`/readyz` is 503 while the store is out of reach, 200 before and after."""
+    assert stored.client.get("/readyz").status_code == 200
+    with locked(state):
+        answer = stored.client.get("/readyz")
+        assert answer.status_code == 503
+        assert answer.get_json()["state"]["ok"] is False
+        assert answer.get_json()["config"]["ok"] is True
+        assert str(state) not in answer.text
+    assert stored.client.get("/readyz").status_code == 200
+
+
+def test_an_unready_answer_is_an_error_like_any_other(stored: Service, state: Path) -> None:
+    """Its 503 has a code, a request id, and says when to ask again."""
+    stored.client.get("/readyz")
+    with locked(state):
+        answer = stored.client.get("/readyz")
+    assert refused(answer) == DOWN
+    assert answer.headers["X-Request-Id"]
+    assert answer.headers["Retry-After"]
+
+
+def test_a_server_starts_while_the_store_is_locked(stored: Service, state: Path) -> None:
+    """The first call under a lock is a 503, not a fault, and not remembered."""
+    sqlite3.connect(state).close()
+    token = visitor_token(stored)
+    with locked(state):
+        assert refused(stored.exchange(token=token)) == DOWN
+    assert refused(stored.exchange(token=token)) == OK
+
+
+@pytest.mark.parametrize("action", NEEDS_STATE)
+def test_a_broken_file_fails_closed(stored: Service, state: Path, action: str) -> None:
+    """A state file that is none is a 503, never a token and never a traceback."""
+    prepared = visitor_token(stored), stored.guest().get_json()["refresh_token"]
+    state.write_bytes(b"this is no database" * 400)
+    answer = {
+        "exchange": lambda: stored.exchange(token=prepared[0]),
+        "refresh": lambda: stored.refresh(prepared[1]),
+        "logout": lambda: stored.logout(prepared[1]),
+        "revoke": lambda: stored.revoke(user_id="42"),
+    }[action]()
+    assert refused(answer) == DOWN
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        pytest.param(
+            lambda s: s.exchange(token="garbage"), (400, "invalid_token"), id="invalid-token"
+        ),
+        pytest.param(
+            lambda s: s.refresh("garbage"), (400, "invalid_refresh_token"), id="invalid-refresh"
+        ),
+        pytest.param(lambda s: s.revoke(), (400, "missing_field"), id="missing-field"),
+        pytest.param(
+            lambda s: s.revoke(secret="wrong", user_id="1"), (401, "invalid_api_key"), id="secret"
+        ),
+        pytest.param(
+            lambda s: s.exchange("https://evil.example", token=visitor_token(s)),
+            (403, "origin_not_allowed"),
+            id="origin",
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_without_the_store(
+    stored: Service,
+    state: Path,
+    call: Callable[[Service], TestResponse],
+    expected: tuple[int, str],
+) -> None:
+    """A check that comes before the store answers while it is out of reach."""
+    calls(stored)
+    with locked(state):
+        assert refused(call(stored)) == expected
+
+
+# --- many at once
+
+
+def at_once(call: Callable[[], Any]) -> list[Any]:
+    """Call from many threads."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return [each.result() for each in [pool.submit(call) for _ in range(THREADS)]]
+
+
+@pytest.fixture(params=["memory:", "sqlite"])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> Service:
+    """Return a server over each kind of store."""
+    url = "memory:" if request.param == "memory:" else f"sqlite:///{tmp_path}/state.db"
+    service = Service(tmp_path, state=url)
+    no_limits(service)
+    return service
+
+
+def post(service: Service, action: str, body: dict[str, Any]) -> TestResponse:
+    """Post from a client of this thread's own."""
+    client = service.app.test_client()
+    return client.post(f"{API}/auth/{action}", json=body, headers={"Origin": ORIGIN})
+
+
+def test_of_many_exchanges_one_wins(shared: Service) -> None:
+    """However many present a visitor token at once, one session begins."""
+    body = {"token": visitor_token(shared)}
+    got = at_once(lambda: refused(post(shared, "exchange", body)))
+    assert sorted(got, key=str) == sorted([OK] + [(400, "used_token")] * (THREADS - 1), key=str)
+
+
+def test_many_tabs_renew_to_one_token(shared: Service) -> None:
+    """However many present a refresh token at once, all go on with the same successor."""
+    body = {"refresh_token": shared.user_session()["refresh_token"]}
+    got = at_once(lambda: post(shared, "refresh", body))
+    assert {refused(each) for each in got} == {OK}
+    (successor,) = {each.get_json()["refresh_token"] for each in got}
+    assert refused(post(shared, "refresh", {"refresh_token": successor})) == OK
+
+
+def test_guests_cost_no_storage(tmp_path: Path) -> None:
+    """Neither a config, a guest nor a visitor token writes anything."""
+    state = tmp_path / "state.db"
+    service = Service(tmp_path, state=f"sqlite:///{state}")
+    for _ in range(5):
+        assert refused(service.config()) == OK
+        assert refused(service.guest(client_key=KEY)) == OK
+        assert refused(service.user_token()) == OK
+    assert not state.exists()
+
+
+def test_a_fresh_stores_first_visitors_are_all_served(tmp_path: Path) -> None:
+    """However many come at once to a server that was just set up, none gets a 503."""
+    service = Service(tmp_path, state=f"sqlite:///{tmp_path}/state.db")
+    no_limits(service)
+    bodies = [
+        {"refresh_token": service.guest().get_json()["refresh_token"]} for _ in range(THREADS)
+    ]
+    barrier = threading.Barrier(THREADS)
+
+    def refresh() -> tuple[int, str | None]:
+        body = bodies.pop()
+        barrier.wait()
+        return refused(post(service, "refresh", body))
+
+    assert set(at_once(refresh)) == {OK}
+
+
+def test_the_first_visitor_waits_for_another_worker(tmp_path: Path) -> None:
+    """A worker that opens a fresh store while another sets it up waits; it gives no 503."""
+    state = tmp_path / "state.db"
+    service = Service(tmp_path, state=f"sqlite:///{state}")
+    token = visitor_token(service)
+    other = sqlite3.connect(state, isolation_level=None, check_same_thread=False)
+    other.execute("BEGIN IMMEDIATE")  # as one does that turns the file to WAL
+    ended = threading.Timer(0.2, other.execute, ["COMMIT"])
+    ended.start()
+    try:
+        assert refused(service.exchange(token=token)) == OK
+    finally:
+        ended.join()
+        other.close()
