@@ -1,0 +1,1 @@
+"""The handshake in a real browser against a real server."""

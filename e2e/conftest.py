@@ -1,0 +1,173 @@
+"""A real Chromium, pages that may not fail unnoticed, and the worlds they are opened in."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Playwright,
+    WebError,
+    expect,
+    sync_playwright,
+)
+
+from e2e.support import ClockedWorld, ServedWorld, clocked_world, served_world
+
+SYSTEM_CHROMIUM: Final = Path("/usr/bin/chromium")
+ARGUMENTS: Final = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--no-proxy-server",
+)
+NO_BROWSER: Final = """The browser tests need a Chromium, and found none.
+Install one by either of:
+    python -m playwright install --with-deps chromium
+    apt-get install chromium"""
+TIMEOUT: Final = 10_000.0
+"""Milliseconds that a page has for anything awaited."""
+
+_REPORT_CSP = """addEventListener("securitypolicyviolation", (event) =>
+  console.error(`CSP: ${event.violatedDirective} kept out ${event.blockedURI}`));"""
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """Start Playwright once."""
+    with sync_playwright() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Start a browser once; its absence is a failure, not a skip."""
+    system = SYSTEM_CHROMIUM.exists()
+    if not system and not Path(playwright.chromium.executable_path).exists():
+        pytest.fail(NO_BROWSER, pytrace=False)
+    expect.set_options(timeout=TIMEOUT)
+    as_root = os.name == "posix" and os.geteuid() == 0
+    started = playwright.chromium.launch(
+        executable_path=SYSTEM_CHROMIUM if system else None,
+        args=[*ARGUMENTS, *(["--no-sandbox"] if as_root else [])],
+    )
+    yield started
+    started.close()
+
+
+class Complaints:
+    """What went wrong in the pages of one test; whatever wasn't announced fails it."""
+
+    def __init__(self) -> None:
+        self._heard: list[str] = []
+        self._expected: list[tuple[str, ...]] = []
+
+    def expect(self, status: int, *codes: str) -> None:
+        """Announce answers of one status, and the widget's own words about the codes.
+
+        Args:
+            status: The status; 0 for a connection that fails.
+            codes: What the widget may name in the console.
+        """
+        words = f"the server responded with a status of {status} " if status else "net::ERR_"
+        self._expected += [("Failed to load resource: ", words)]
+        self._expected += [(f"Kataven: {code}",) for code in codes]
+
+    def expect_words(self, *words: str) -> None:
+        """Announce a console message that has all of the words."""
+        self._expected.append(words)
+
+    def heard(self, *words: str) -> bool:
+        """Tell whether a message with all of the words came."""
+        return any(all(word in line for word in words) for line in self._heard)
+
+    def listen(self, context: BrowserContext) -> None:
+        """Hear all that goes wrong in the pages of a context."""
+        context.on("console", self._on_console)
+        context.on("weberror", self._on_error)
+
+    def check(self) -> None:
+        """Fail on whatever wasn't announced."""
+        unexpected = [line for line in self._heard if not self._is_expected(line)]
+        assert not unexpected, "the page complained:\n" + "\n".join(unexpected)
+
+    def _is_expected(self, line: str) -> bool:
+        return any(all(word in line for word in words) for words in self._expected)
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self._heard.append(f"{message.text} [{message.location.get('url', '')}]")
+
+    def _on_error(self, error: WebError) -> None:
+        self._heard.append(f"uncaught: {error.error}")
+
+
+@pytest.fixture
+def complaints() -> Iterator[Complaints]:
+    """Return what the test announces its refusals to; whatever else goes wrong fails it."""
+    heard = Complaints()
+    yield heard
+    heard.check()
+
+
+NewContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture
+def new_context(browser: Browser, complaints: Complaints) -> Iterator[NewContext]:
+    """Return a maker of browser profiles: nothing is shared between two of them."""
+    opened: list[BrowserContext] = []
+
+    def make(**options: Any) -> BrowserContext:
+        context = browser.new_context(locale="en-GB", **options)
+        opened.append(context)
+        context.set_default_timeout(TIMEOUT)
+        context.add_init_script(_REPORT_CSP)
+        complaints.listen(context)
+        return context
+
+    yield make
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def context(new_context: NewContext) -> BrowserContext:
+    """Return one browser profile."""
+    return new_context()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    """Return one tab."""
+    return context.new_page()
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedWorld]:
+    """Serve one world by the real command, for every test that leaves it as it was."""
+    with served_world(tmp_path_factory.mktemp("served")) as served:
+        yield served
+
+
+@pytest.fixture
+def own_world(tmp_path: Path) -> Iterator[ServedWorld]:
+    """Serve a world by the real command, for a test that stops or changes it."""
+    with served_world(tmp_path) as served:
+        yield served
+
+
+@pytest.fixture
+def clocked(tmp_path: Path) -> Iterator[ClockedWorld]:
+    """Serve a world whose clock the test moves, and which notes what it is asked."""
+    with clocked_world(tmp_path) as served:
+        yield served

@@ -1,0 +1,98 @@
+"""Signing out is real: the server takes the session's tokens no more."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from e2e.conftest import Complaints
+from e2e.support import KEY, SECRET, ServedWorld, Widget, post
+
+
+def assert_over(page: Page, world: ServedWorld, refresh_token: str) -> None:
+    """The server refuses to renew a session that has ended."""
+    answer = post(page, world, "refresh", {"refresh_token": refresh_token})
+    assert (answer.status, answer.code) == (400, "revoked_session")
+
+
+def test_shutdown(page: Page, world: ServedWorld, complaints: Complaints) -> None:
+    """`shutdown` takes the widget off the page, its memory out of the tab, and ends the session."""
+    complaints.expect(400)
+    page.goto(world.host.init())
+    widget = Widget(page).is_("ready", "guest")
+    refresh_token = widget.stored()["refresh"]
+    page.evaluate("window.widget.shutdown()")
+    expect(widget.host).to_have_count(0)
+    assert page.evaluate("sessionStorage.length") == 0
+    assert_over(page, world, refresh_token)
+
+
+def test_init_after_shutdown(page: Page, world: ServedWorld) -> None:
+    """A page may take the widget off and put it on again: that is a new session."""
+    page.goto(world.host.init())
+    widget = Widget(page).is_("ready", "guest")
+    session_id = widget.session_id
+    page.evaluate(
+        """async (key) => {
+          await window.widget.shutdown();
+          window.widget = Kataven.init({ publicKey: key });
+        }""",
+        KEY,
+    )
+    assert widget.is_("ready", "guest").session_id != session_id
+
+
+def test_the_page_names_nobody_any_more(
+    page: Page, world: ServedWorld, complaints: Complaints
+) -> None:
+    """`identify(null)` makes the user a guest, and ends the user's session."""
+    complaints.expect(400)
+    page.goto(world.host.init(mint="ada"))
+    widget = Widget(page).is_("ready", "user")
+    refresh_token, session_id = widget.stored()["refresh"], widget.session_id
+    page.evaluate("window.widget.identify(null)")
+    assert widget.is_("ready", "guest").session_id != session_id
+    assert_over(page, world, refresh_token)
+
+
+def test_a_page_after_the_sign_out(page: Page, world: ServedWorld, complaints: Complaints) -> None:
+    """The next page of a site that signed its user out has a guest, and the session is over."""
+    complaints.expect(400)
+    page.goto(world.host.init(mint="ada"))
+    refresh_token = Widget(page).is_("ready", "user").stored()["refresh"]
+    page.goto(world.host.init())
+    Widget(page).is_("ready", "guest")
+    assert_over(page, world, refresh_token)
+
+
+def test_the_shops_sign_out(page: Page, world: ServedWorld, complaints: Complaints) -> None:
+    """The button of a site with its own sign-in does the same."""
+    complaints.expect(400)
+    page.goto(world.shop)
+    page.get_by_role("button", name="Sign in", exact=True).click()
+    page.get_by_role("button", name="Ada Lovelace").click()
+    widget = Widget(page).is_("ready", "user")
+    refresh_token = widget.stored()["refresh"]
+    page.get_by_role("button", name="Sign out").click()
+    widget.is_("ready", "guest")
+    assert_over(page, world, refresh_token)
+
+
+def test_logout_twice(page: Page, world: ServedWorld) -> None:
+    """To end a session that has ended is no error."""
+    page.goto(world.host.init())
+    refresh_token = Widget(page).is_("ready").stored()["refresh"]
+    for _ in range(2):
+        assert post(page, world, "logout", {"refresh_token": refresh_token}).status == 204
+
+
+def test_the_backend_revokes_a_user(page: Page, world: ServedWorld, complaints: Complaints) -> None:
+    """A user whom the site's backend revoked has to be vouched for anew."""
+    complaints.expect(400)
+    page.goto(world.host.init(mint="revoked-user"))
+    widget = Widget(page).is_("ready", "user")
+    session_id, refresh_token = widget.session_id, widget.stored()["refresh"]
+    answer = world.api.post("revoke", {"user_id": "revoked-user"}, Authorization=f"Bearer {SECRET}")
+    assert answer.status == 204
+    widget.renew()
+    assert widget.is_("ready", "user").session_id != session_id
+    assert_over(page, world, refresh_token)
