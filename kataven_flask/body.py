@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
 
 from kataven_flask.errors import InvalidBody, InvalidField
+from kataven_flask.text import has_control_characters
 
 MAX_BODY: Final = 16 * 1024
 """Bytes."""
@@ -71,7 +71,7 @@ def _checked(members: Mapping[str, Any], name: str, max_length: int) -> str | No
         raise InvalidField(f"{name} must be a string")
     if len(value) > max_length:
         raise InvalidField(f"{name} has over {max_length} characters")
-    if any(unicodedata.category(c) in {"Cc", "Cs"} for c in value):
+    if has_control_characters(value):
         raise InvalidField(f"{name} has control characters")
     return value
 

@@ -78,7 +78,7 @@ class Marks:
 
     def fault(self, path: DocumentPath, message: str) -> Fault:
         """Make a fault at a member, or at the nearest one around it that stands in the file."""
-        for length in range(len(path), 0, -1):
+        for length in range(len(path), -1, -1):
             if mark := self._marks.get(path[:length]):
                 return Fault(mark, path_text(path), message)
         return Fault(self._document, path_text(path), message)

@@ -48,6 +48,9 @@ class LiveRegistry:
                 "config refused; revision %s stays in force:\n%s", self.current.revision, error
             )
             return
+        except Exception:
+            self.fault = ConfigurationError("reading it failed; the log says where")
+            raise
         self.current, self.fault = registry, None
         _log.info("config revision %s is in force", registry.revision)
 
@@ -64,16 +67,18 @@ class LiveRegistry:
             try:
                 self.reload()
             except Exception:  # noqa: BLE001 - the watch must outlive any fault of one look
-                _log.exception("config reload failed; the next look tries again")
+                _log.exception("config reload failed; the last good one stays in force")
 
 
-def _fingerprint(path: Path) -> tuple[tuple[str, int, int, int], ...]:
-    """Tell one state of the files from another, through symlinks, by inode, time and size."""
+def _fingerprint(path: Path) -> tuple[tuple[str, int, int, int, int], ...]:
+    """Tell one state of the files from another, through symlinks, by inode, times and size."""
     marks = []
     try:
         for file in document_files(path):
             status = file.stat()
-            marks.append((str(file), status.st_ino, status.st_mtime_ns, status.st_size))
+            marks.append(
+                (str(file), status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
+            )
     except (ConfigurationError, OSError):
         return ()
     return tuple(marks)

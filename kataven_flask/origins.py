@@ -11,10 +11,11 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Final
 
 import idna
-from publicsuffixlist import PublicSuffixList
+from publicsuffixlist import PSLFILE, PublicSuffixList
 
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 """RFC 9110, sections 4.2.1 and 4.2.2."""
@@ -24,6 +25,7 @@ MAX_ORIGIN_LENGTH: Final = 512
 
 _LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_NUMERIC_LABEL = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _SCHEME = r"[a-z][a-z0-9+.-]*"
 _ORIGIN = re.compile(
     rf"(?P<scheme>{_SCHEME})://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{{1,5}}))?"
@@ -184,12 +186,17 @@ class OriginPattern:
 
 
 def _canonical_host(host: str) -> str | None:
+    """Return a host as browsers write it, or None where it can't be one."""
     if host.startswith("["):
-        try:
-            return f"[{ipaddress.IPv6Address(host[1:-1])}]"
-        except ValueError:
+        if "%" in host:  # a zone is this machine's own business (RFC 4007, section 11)
             return None
-    return host if _HOST.fullmatch(host) else None
+        address = _ip_address(host)
+        return f"[{address}]" if isinstance(address, ipaddress.IPv6Address) else None
+    if not _HOST.fullmatch(host):
+        return None
+    # What ends in a number is an IPv4 address or nothing (URL Standard, section 3.5).
+    is_address = _NUMERIC_LABEL.fullmatch(host.rpartition(".")[2]) is not None
+    return None if is_address and _ip_address(host) is None else host
 
 
 def _port_number(text: str) -> int | None:
@@ -241,7 +248,8 @@ def _refuse_what_is_no_host_source(text: str) -> None:
     elif any(c in rest for c in "/?#"):
         origin = re.split(r"[/?#]", rest)[0]
         scheme = text[: len(text) - len(rest)]
-        message = f"has a path or a query; an origin has none: write {scheme}{origin}"
+        message = "has a path or a query; an origin has none"
+        message += f": write {scheme}{origin}" if origin else ""
     if message is not None:
         raise OriginPatternError(message)
 
@@ -303,8 +311,13 @@ def _entry_port(text: str | None) -> int | None:
 
 
 def _refuse_public_suffix(domain: str) -> None:
-    """Refuse `*.com`, `*.co.uk`, `*.vercel.app`: anybody can have a host under them."""
-    if not _is_loopback(domain) and _public_suffixes().is_public(domain):
+    """Refuse `*.com`, `*.co.uk`, `*.vercel.app`: anybody can have a host under them.
+
+    `*.amazonaws.com` too: it is no public suffix itself, and `s3.amazonaws.com` is one.
+    """
+    if _is_loopback(domain):
+        return
+    if _public_suffixes().is_public(domain) or domain in _above_public_suffixes():
         message = f"anybody can have a host under {domain} (a public suffix); name your own hosts"
         raise OriginPatternError(message)
 
@@ -312,3 +325,14 @@ def _refuse_public_suffix(domain: str) -> None:
 @cache
 def _public_suffixes() -> PublicSuffixList:
     return PublicSuffixList()
+
+
+@cache
+def _above_public_suffixes() -> frozenset[str]:
+    """Return the domains that have a public suffix somewhere under them."""
+    above: set[str] = set()
+    for line in Path(PSLFILE).read_text("utf-8").splitlines():
+        rule = line.partition("//")[0].strip()
+        labels = _to_ascii(rule.lstrip("!*.")).split(".") if rule else []
+        above.update(".".join(labels[start:]) for start in range(1, len(labels)))
+    return frozenset(above)

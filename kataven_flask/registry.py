@@ -137,6 +137,7 @@ _WORDS: Final = {
     "int_type": "must be a whole number",
     "tuple_type": "must be a list",
     "mapping_type": "must be a mapping",
+    "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
     "timezone_aware": _TIME,

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import secrets
+import shlex
 import stat
 import tempfile
 from collections.abc import Mapping
@@ -116,7 +117,7 @@ def open_key_ring(instance: Path, alg: Algorithm | None = None) -> KeyRing:
     except OSError as error:
         message = f"{error.filename or instance}: {error.strerror}; the instance folder holds keys"
         raise ConfigurationError(message) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path}: not a key ring; restore it from a backup") from error
     ring = _parse(content, path)
     if alg is not None and ring.current.alg != alg:
@@ -207,7 +208,7 @@ def _parse(content: Any, path: Path) -> KeyRing:
             raise ConfigurationError(f"{path}: was written by a newer version; upgrade this one")
         signing_keys = [_read_key(entry["private_key"]) for entry in content["signing_keys"]]
         refresh_secrets = [bytes.fromhex(entry["secret"]) for entry in content["refresh_secrets"]]
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{path}: not a key ring; restore it from a backup") from error
     if not signing_keys or not all(
         len(s) >= _REFRESH_SECRET_BYTES for s in refresh_secrets or [b""]
@@ -228,6 +229,10 @@ def _read_key(pem: str) -> SigningKey:
 def _refuse_if_others_can(path: Path, mode: str) -> None:
     status = path.stat()
     if status.st_uid not in (0, os.geteuid()):
-        raise ConfigurationError(f"{path}: belongs to another user; run: chown $(id -u) {path}")
+        raise ConfigurationError(
+            f"{path}: belongs to another user; run: chown $(id -u) {shlex.quote(str(path))}"
+        )
     if status.st_mode & _OTHERS:
-        raise ConfigurationError(f"{path}: others can read or write it; run: chmod {mode} {path}")
+        raise ConfigurationError(
+            f"{path}: others can read or write it; run: chmod {mode} {shlex.quote(str(path))}"
+        )

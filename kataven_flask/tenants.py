@@ -25,6 +25,7 @@ from pydantic import (
 
 from kataven_flask.keys import CLIENT_KEY, SECRET_HASH, TENANT_ID
 from kataven_flask.origins import Origin, OriginPattern
+from kataven_flask.text import has_control_characters
 
 SECOND: Final = 1
 MINUTE: Final = 60 * SECOND
@@ -99,8 +100,15 @@ def _issuer(text: str) -> str:
     return text.rstrip("/")
 
 
+def _version(value: object) -> object:
+    if type(value) is not int or value != 1:  # True and 1.0 equal 1
+        message = "must be 1"
+        raise ValueError(message)
+    return value
+
+
 def _no_control_characters(text: str) -> str:
-    if any(not c.isprintable() and c not in "\n\t" for c in text):
+    if has_control_characters(text, but="\n\t"):
         message = "has control characters"
         raise ValueError(message)
     return text
@@ -235,7 +243,7 @@ class Tenant(_Model):
 class Document(_Model):
     """All of `tenants.yaml`."""
 
-    version: Literal[1]
+    version: Annotated[Literal[1], BeforeValidator(_version)]
     issuer: Annotated[WebUrl, AfterValidator(_issuer)] | None = None
     audience: Annotated[str, Field(min_length=1, max_length=256)] = "kataven:connect"
     tokens: TokenPolicy = TokenPolicy()

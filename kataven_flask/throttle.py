@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from math import ceil
+from typing import Final
 
 from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from kataven_flask.errors import RateLimited
+
+_WINDOW: Final = 60
+"""Seconds."""
 
 
 class Throttle:
@@ -34,7 +37,15 @@ class Throttle:
             return
         item = RateLimitItemPerMinute(per_minute)
         if not self._limiter.hit(item, action, key, address):
-            window = self._limiter.get_window_stats(item, action, key, address)
-            wait = max(1, ceil(window.reset_time - time.time()))
+            wait = _until_admitted(time.time())
             message = f"more than {per_minute} a minute; try again in {wait} s"
             raise RateLimited(message, retry_after=wait)
+
+
+def _until_admitted(now: float) -> int:
+    """Return after how many seconds a caller who was refused is surely let through.
+
+    Windows begin at whole minutes. The one that is full has to pass, and then as much of
+    the next as makes room for one request.
+    """
+    return _WINDOW - int(now % _WINDOW) + 1

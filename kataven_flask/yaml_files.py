@@ -121,7 +121,11 @@ class _Reader:
     def read(self, raw: bytes) -> _Reader:
         node = self._compose(raw)
         if isinstance(node, yaml.MappingNode):
-            self.content = self._mapping(node, ())
+            try:
+                self.content = self._mapping(node, ())
+            except RecursionError as error:
+                too_deep = Fault(Mark(self._file), "", "nested too deep")
+                raise FaultyDocumentError([too_deep]) from error
         else:
             message = "must be a mapping that begins with `version: 1`"
             self.faults.append(Fault(Mark(self._file), "", message))
@@ -184,6 +188,10 @@ class _Reader:
         return content
 
     def _name(self, node: yaml.Node, path: DocumentPath) -> str | None:
+        if id(node) in self._seen:
+            self._fault(node, path, "aliases (*name) aren't read; write the name out")
+            return None
+        self._seen.add(id(node))
         if isinstance(node, yaml.ScalarNode):
             if node.tag == "tag:yaml.org,2002:merge":
                 self._fault(node, (*path, "<<"), "merge keys (<<) aren't read; write them out")
@@ -198,7 +206,7 @@ class _Reader:
     def _scalar(self, node: yaml.Node, path: DocumentPath) -> object:
         try:
             return self._scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError) as error:
-            what = str(error).splitlines()[0]
-            self._fault(node, path, f"can't be read ({what}); put text in quotes")
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError):
+            what = node.tag.removeprefix("tag:yaml.org,2002:")
+            self._fault(node, path, f"can't be read as {what}; put text in quotes")
             return None

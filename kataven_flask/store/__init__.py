@@ -29,8 +29,9 @@ def store_from_url(url: str) -> Store:
     """
     if url == "memory:":
         return MemoryStore()
-    if url.startswith(_SQLITE) and len(url) > len(_SQLITE):
-        return SqliteStore(Path(url.removeprefix(_SQLITE)))
+    path = url.removeprefix(_SQLITE)
+    if path not in {url, "", ":memory:"}:  # SQLite's own would be another one in each thread
+        return SqliteStore(Path(path))
     scheme = url.partition(":")[0]
     message = f"--state {scheme}:… is not a state store; write sqlite:///path or memory:"
     raise ConfigurationError(message)

@@ -184,14 +184,20 @@ class SqliteStore:
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
     """Switch a fresh file to WAL; SQLite doesn't wait for another's lock in this step."""
+    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        return
     deadline = time.monotonic() + BUSY_TIMEOUT
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+    while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except sqlite3.OperationalError:
             if time.monotonic() >= deadline:
                 raise
             time.sleep(_RETRY_PAUSE)
+        else:
+            break
+    if mode != "wal":  # a network file system, for example
+        raise sqlite3.OperationalError(f"the file can't be in WAL mode, it stays in {mode}")
 
 
 def _find_session(connection: sqlite3.Connection, sid: str) -> Record | None:

@@ -1,0 +1,174 @@
+"""Many at once, in threads and in processes: exactly one spends, exactly one rotates."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import pytest
+
+from kataven_flask.errors import StateUnavailableError
+from kataven_flask.store import Outcome, Presented, Store, store_from_url
+
+NOW = 1_790_000_000
+KEEP_UNTIL = NOW + 86_400
+THREADS = 12
+PROCESSES = 6
+ROUNDS = 25
+PATIENCE = 60
+"""Seconds that a test waits for a process before it gives up."""
+
+Job: TypeAlias = Callable[[Store, int], Any]
+"""What each racer does in a round, given the store and the round's number."""
+
+
+def spend(store: Store, number: int) -> bool:
+    """Spend the round's token."""
+    return store.spend(f"vis_{number}", keep_until=KEEP_UNTIL, now=NOW)
+
+
+def token(number: int, generation: int, *, after_ms: int = 0, grace_ms: int = 30_000) -> Presented:
+    """Return a refresh token of the round's session."""
+    now_ms = NOW * 1000 + after_ms
+    return Presented(f"ses_{number}", generation, NOW * 1000, "u", now_ms, grace_ms, KEEP_UNTIL)
+
+
+def rotate(store: Store, number: int) -> tuple[Outcome, int]:
+    """Present the round's first refresh token."""
+    rotation = store.rotate(token(number, 0))
+    return rotation.outcome, rotation.generation
+
+
+def logout_or_rotate(store: Store, number: int) -> tuple[Outcome, int] | None:
+    """End the round's session and present its token, both from every racer."""
+    store.revoke_session(f"ses_{number}", keep_until=KEEP_UNTIL, now=NOW)
+    return rotate(store, number)
+
+
+def use_twice(store: Store, number: int) -> list[Outcome]:
+    """Present a token, and present it again after the grace, as a thief would."""
+    first = store.rotate(token(number, 0, grace_ms=0)).outcome
+    return [first, store.rotate(token(number, 0, after_ms=1, grace_ms=0)).outcome]
+
+
+def race_in_threads(store: Store, job: Job, rounds: int = ROUNDS) -> list[list[Any]]:
+    """Have threads do a job at the same moment, round after round; return the answers a round."""
+    start = threading.Barrier(THREADS)
+    answers: list[list[Any]] = [[] for _ in range(rounds)]
+
+    def run() -> None:
+        for number in range(rounds):
+            start.wait(PATIENCE)
+            try:
+                answer = job(store, number)
+            except StateUnavailableError as error:
+                answer = error
+            answers[number].append(answer)
+
+    racers = [threading.Thread(target=run) for _ in range(THREADS)]
+    for racer in racers:
+        racer.start()
+    for racer in racers:
+        racer.join()
+    return answers
+
+
+def _run_process(url: str, job: Job, rounds: int, start: Any, out: Any) -> None:
+    store = store_from_url(url)
+    answers: list[Any] = []
+    for number in range(rounds):
+        start.wait(PATIENCE)
+        try:
+            answers.append(job(store, number))
+        except StateUnavailableError as error:
+            answers.append(str(error))
+    store.close()
+    out.put(answers)
+
+
+def race_in_processes(url: str, job: Job, rounds: int = ROUNDS) -> list[list[Any]]:
+    """Have processes do a job at the same moment, round after round; return the answers a round.
+
+    The processes are spawned, not forked: they share the store and nothing else.
+    """
+    context = multiprocessing.get_context("spawn")
+    start, out = context.Barrier(PROCESSES), context.Queue()
+    racers = [
+        context.Process(target=_run_process, args=(url, job, rounds, start, out), daemon=True)
+        for _ in range(PROCESSES)
+    ]
+    for racer in racers:
+        racer.start()
+    by_racer = [out.get(timeout=PATIENCE) for _ in racers]
+    for racer in racers:
+        racer.join(PATIENCE)
+    out.close()
+    out.join_thread()
+    return [list(answers) for answers in zip(*by_racer, strict=True)]
+
+
+def assert_one_spends(answers: list[list[Any]]) -> None:
+    """Hold that in every round exactly one was told yes, and all the others no."""
+    for answer in answers:
+        assert Counter(map(str, answer)) == {"True": 1, "False": len(answer) - 1}
+
+
+def assert_one_rotates(answers: list[list[Any]]) -> None:
+    """Hold that in every round one rotation moved, and all others got its successor."""
+    for answer in answers:
+        counted = Counter(answer)
+        assert counted == {
+            (Outcome.ROTATED, 1): 1,
+            (Outcome.REPEATED, 1): len(answer) - 1,
+        }
+
+
+class TestThreads:
+    """Threads of one server."""
+
+    def test_one_spends(self, store: Store) -> None:
+        """A visitor token that many tabs exchange at once is spent by exactly one."""
+        assert_one_spends(race_in_threads(store, spend))
+
+    def test_one_rotates(self, store: Store) -> None:
+        """A refresh token that many tabs present at once rotates once; all get the successor."""
+        assert_one_rotates(race_in_threads(store, rotate))
+
+    def test_a_logout_wins(self, store: Store) -> None:
+        """Once a logout was answered, no refresh succeeds, however close they come."""
+        for answer in race_in_threads(store, logout_or_rotate):
+            assert {outcome for outcome, _ in answer} == {Outcome.REVOKED}
+
+    def test_a_thief_ends_the_session(self, store: Store) -> None:
+        """However a copied token and its original interleave, the session is over at the end."""
+        for number, answer in enumerate(race_in_threads(store, use_twice)):
+            outcomes = Counter(outcome for pair in answer for outcome in pair)
+            assert outcomes[Outcome.ROTATED] == 1
+            assert outcomes[Outcome.REUSED] == 1
+            last = store.rotate(token(number, 1, after_ms=2, grace_ms=0))
+            assert last.outcome is Outcome.REVOKED
+
+    @pytest.mark.parametrize("attempt", range(20))
+    def test_a_fresh_store(self, store: Store, attempt: int) -> None:  # noqa: ARG002 - a fresh one each
+        """The very first requests of a new server all get an answer, however many come at once."""
+        assert_one_spends(race_in_threads(store, spend, rounds=1))
+
+
+class TestProcesses:
+    """Workers on one machine."""
+
+    def test_one_spends(self, shared_url: str) -> None:
+        """A visitor token that reaches several workers at once is spent by exactly one."""
+        assert_one_spends(race_in_processes(shared_url, spend))
+
+    def test_one_rotates(self, shared_url: str) -> None:
+        """A refresh token that reaches several workers at once rotates once."""
+        assert_one_rotates(race_in_processes(shared_url, rotate))
+
+    def test_a_logout_wins(self, shared_url: str) -> None:
+        """A logout that one worker answered holds for every other."""
+        for answer in race_in_processes(shared_url, logout_or_rotate):
+            assert {outcome for outcome, _ in answer} == {Outcome.REVOKED}

@@ -1,0 +1,188 @@
+"""The layers, as the import statements have them: imports go down only."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import kataven_flask
+
+PACKAGE = Path(kataven_flask.__file__).parent
+ROOT = "kataven_flask"
+
+LAYERS = [
+    ["errors", "assets", "text", "verify"],
+    ["origins", "keys", "body"],
+    ["tenants", "faults"],
+    ["yaml_files"],
+    ["registry"],
+    ["live", "signing"],
+    ["tokens", "settings"],
+    ["store.base"],
+    ["store.memory", "store.sqlite", "store.redis"],
+    ["store"],
+    ["messages"],
+    ["checks", "sessions"],
+    ["handshake"],
+    ["throttle"],
+    ["api"],
+    ["app"],
+    ["serve"],
+    ["demo", "demo.pages"],
+    ["demo.connect", "demo.shop", "demo.stranger"],
+    ["demo.run"],
+    ["cli.options"],
+    ["cli.check", "cli.demo", "cli.keys", "cli.serve"],
+    ["cli"],
+]
+"""From the ground up; a module imports from layers below its own alone."""
+
+MAY_IMPORT_NOTHING_OF_OURS = [
+    "errors",
+    "origins",
+    "keys",
+    "assets",
+    "text",
+    "verify",
+    "store.base",
+]
+
+KNOWN_TO = {
+    "flask": {"api", "app", "demo"},
+    "flask_cors": {"api", "demo"},
+    "werkzeug": {"app", "demo"},
+    "jwt": {"tokens", "verify"},
+    "itsdangerous": {"tokens"},
+    "cryptography": {"signing"},
+    "pydantic": {"tenants", "registry"},
+    "pydantic_core": {"registry"},
+    "yaml": {"yaml_files"},
+    "idna": {"origins"},
+    "publicsuffixlist": {"origins"},
+    "limits": {"throttle"},
+    "waitress": {"serve"},
+    "click": {"cli"},
+    "redis": {"store.redis"},
+    "sqlite3": {"store.sqlite"},
+    "hmac": {"keys"},
+}
+"""Each library, and the modules and packages of ours that may know it."""
+
+
+def module_name(path: Path) -> str:
+    """Name a file as others import it, from the package on."""
+    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+"""Every file of the package by its name; the package itself is the empty one."""
+LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
+
+
+def imported(name: str) -> Iterator[str]:
+    """Yield what a module's import statements name, wherever in it they stand."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name}: imports are absolute"
+            assert node.module is not None
+            submodules = {f"{node.module}.{alias.name}" for alias in node.names}
+            ours = {n for n in submodules if n.removeprefix(f"{ROOT}.") in MODULES}
+            yield from ours or {node.module}
+
+
+def imported_of_ours(name: str) -> set[str]:
+    """Return the modules of ours that a module imports."""
+    return {
+        other.removeprefix(f"{ROOT}.")
+        for other in imported(name)
+        if other == ROOT or other.startswith(f"{ROOT}.")
+    }
+
+
+in_every_module = pytest.mark.parametrize("name", [name for name in MODULES if name])
+
+
+@in_every_module
+def test_every_module_has_its_layer(name: str) -> None:
+    """A new module is given its place among the layers."""
+    assert name in LAYER_OF
+
+
+@in_every_module
+def test_imports_go_down(name: str) -> None:
+    """A module imports from the layers below its own, and from no other."""
+    for other in imported_of_ours(name):
+        assert LAYER_OF[other] < LAYER_OF[name], f"{name} imports {other}"
+
+
+@pytest.mark.parametrize("name", MAY_IMPORT_NOTHING_OF_OURS)
+def test_the_ground(name: str) -> None:
+    """What everything else stands on stands on nothing of ours."""
+    assert imported_of_ours(name) == set()
+
+
+@in_every_module
+def test_libraries_stay_where_they_belong(name: str) -> None:
+    """A library is known to the modules that it is for, and to no other."""
+    for library in {other.partition(".")[0] for other in imported(name)}:
+        allowed = KNOWN_TO.get(library)
+        places = {name, name.partition(".")[0]}
+        assert allowed is None or places & allowed, f"{name} imports {library}"
+
+
+@in_every_module
+def test_every_library_has_its_place(name: str) -> None:
+    """A library that isn't Python's own is on the list of who may know it."""
+    for library in {other.partition(".")[0] for other in imported(name)} - {ROOT}:
+        assert library in KNOWN_TO or library in sys.stdlib_module_names, library
+
+
+@pytest.mark.parametrize(
+    ("library", "modules"),
+    [(library, sorted(modules)) for library, modules in KNOWN_TO.items() if library != "redis"],
+)
+def test_the_list_is_no_longer_than_the_truth(library: str, modules: list[str]) -> None:
+    """Whoever may know a library does know it: a leave that nobody takes is taken back."""
+    for module in modules:
+        users = [n for n in MODULES if n == module or n.startswith(f"{module}.")]
+        known = {other.partition(".")[0] for user in users for other in imported(user)}
+        assert library in known, f"{module} doesn't import {library}"
+
+
+@pytest.mark.parametrize(
+    ("module", "absent"),
+    [
+        ("kataven_flask", ["flask", "jwt", "pydantic", "yaml"]),
+        ("kataven_flask.verify", ["flask", "pydantic", "yaml", "itsdangerous"]),
+        ("kataven_flask.handshake", ["flask", "werkzeug", "waitress", "click"]),
+        ("kataven_flask.registry", ["flask", "jwt", "itsdangerous"]),
+        ("kataven_flask.origins", ["flask", "jwt", "pydantic", "yaml"]),
+    ],
+)
+def test_what_an_import_brings_along(module: str, absent: list[str]) -> None:
+    """Whoever imports a part of the core gets that part, and no web server with it."""
+    code = f"import sys, {module}; print(*(n for n in {absent!r} if n in sys.modules))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.stdout.split(), ran.stderr) == ([], "")
+
+
+def test_no_file_is_a_second_door() -> None:
+    """The package's own `__init__` imports nothing until it is asked to."""
+    tree = ast.parse(MODULES[""].read_text())
+    at_import = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and getattr(node, "module", None) not in {"__future__", "typing"}
+    ]
+    assert at_import == []

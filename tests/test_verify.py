@@ -1,0 +1,372 @@
+"""What a `/connect` service sees: live sessions, told by the public keys alone."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+from kataven_flask.serve import Address, Server, bind
+from kataven_flask.signing import KeyRing, make_signing_key, open_key_ring
+from kataven_flask.tokens import (
+    SESSION_TYP,
+    VISITOR_TYP,
+    RefreshClaims,
+    Session,
+    SessionClaims,
+    Tokens,
+    VisitorClaims,
+)
+from kataven_flask.verify import (
+    CLOCK_SKEW,
+    InvalidSession,
+    KeysUnavailableError,
+    SessionVerifier,
+)
+from kataven_flask.verify import Session as VerifiedSession
+from tests.support import AUDIENCE, ISSUER, KEY, ORIGIN, Service
+from tests.vectors import JWT_FILE, VectorKeys, load_keys, load_vectors
+from tests.vectors.generate import Forge
+
+NOW = int(time.time())
+"""A verifier reads the system's clock, as a `/connect` service has no other."""
+HOUR = 3600
+
+USER = Session(
+    sid="ses_1",
+    sub="42",
+    tenant="acme",
+    agent_id="support",
+    client_key=KEY,
+    origin=ORIGIN,
+    visitor_type="user",
+    began_ms=NOW * 1000,
+    name="Ada Lovelace",
+    email="ada@acme.com",
+    guest_id="guest_1",
+)
+GUEST = dataclasses.replace(
+    USER, sub="guest_1", visitor_type="guest", name=None, email=None, guest_id=None
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A running sign-in service.
+
+    Args:
+        url: Where it is served.
+        tokens: Mints as it does.
+    """
+
+    url: str
+    tokens: Tokens
+
+    @property
+    def jwks_url(self) -> str:
+        """Where it publishes its keys."""
+        return f"{self.url}/.well-known/jwks.json"
+
+    def mint(self, session: Session = USER, exp: int = NOW + HOUR) -> str:
+        """Mint a session token."""
+        return self.tokens.mint_session(SessionClaims(session, "tok_1", NOW, exp))
+
+    def forge(self) -> Forge:
+        """Return what makes any token out of its key."""
+        return Forge(VectorKeys(self.tokens.ring, load_keys().theirs, b""))
+
+    def session(self, **claims: Any) -> str:
+        """Sign a session token by its key with claims laid over the good ones."""
+        good = {"auth_time": NOW, "iat": NOW, "exp": NOW + HOUR}
+        return self.forge().session(**{**good, **claims})
+
+
+@pytest.fixture(scope="module")
+def sign_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignIn]:
+    """Serve the sign-in service by waitress, from a thread."""
+    service = Service(tmp_path_factory.mktemp("sign-in"))
+    with bind(Address("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = Server(service.app, listener, threads=2)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        ring = open_key_ring(service.settings.instance)
+        yield SignIn(f"http://127.0.0.1:{port}", Tokens(ring, ISSUER, AUDIENCE))
+        server.stop()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def verifier(sign_in: SignIn) -> SessionVerifier:
+    """Return a verifier as a `/connect` service makes it once."""
+    return SessionVerifier(sign_in.jwks_url, ISSUER, AUDIENCE)
+
+
+def test_a_users_session(sign_in: SignIn, verifier: SessionVerifier) -> None:
+    """A live session token tells who is calling, and which guest that user was before."""
+    assert verifier.verify(sign_in.mint()) == VerifiedSession(
+        visitor_id="42",
+        visitor_type="user",
+        session_id="ses_1",
+        tenant="acme",
+        agent_id="support",
+        client_key=KEY,
+        origin=ORIGIN,
+        auth_time=NOW,
+        expires_at=NOW + HOUR,
+        name="Ada Lovelace",
+        email="ada@acme.com",
+        guest_id="guest_1",
+    )
+
+
+def test_a_guests_session(sign_in: SignIn, verifier: SessionVerifier) -> None:
+    """A guest has an id, and neither a name nor an address."""
+    session = verifier.verify(sign_in.mint(GUEST))
+    assert (session.visitor_id, session.visitor_type) == ("guest_1", "guest")
+    assert (session.name, session.email, session.guest_id) == (None, None, None)
+
+
+def test_a_session_shows_no_person(sign_in: SignIn, verifier: SessionVerifier) -> None:
+    """A session that reaches a log by mistake shows neither id, nor name, nor address."""
+    shown = repr(verifier.verify(sign_in.mint()))
+    assert "Ada" not in shown
+    assert "ada@" not in shown
+    assert "'42'" not in shown
+
+
+def test_expired(sign_in: SignIn, verifier: SessionVerifier) -> None:
+    """A token whose time is over is refused, beyond what clocks may differ."""
+    with pytest.raises(InvalidSession):
+        verifier.verify(sign_in.mint(exp=NOW - CLOCK_SKEW - 1))
+
+
+def test_another_typ(sign_in: SignIn, verifier: SessionVerifier) -> None:
+    """A visitor token isn't a session token, whatever its audience."""
+    visitor = VisitorClaims("42", "acme", KEY, "vis_1", NOW, NOW + HOUR)
+    with pytest.raises(InvalidSession):
+        verifier.verify(sign_in.tokens.mint_visitor(visitor))
+    forge = sign_in.forge()
+    for typ in (VISITOR_TYP, "JWT", "", None, 1, SESSION_TYP.upper()):
+        payload = _payload(sign_in.session())
+        with pytest.raises(InvalidSession):
+            verifier.verify(forge.token(forge.header(typ=typ), payload))
+        assert verifier.verify(forge.token(forge.header(typ=SESSION_TYP), payload))
+
+
+def _payload(token: str) -> dict[str, Any]:
+    part = token.split(".")[1]
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    return claims
+
+
+def test_a_refresh_token(sign_in: SignIn, verifier: SessionVerifier) -> None:
+    """A refresh token isn't a session token."""
+    refresh = sign_in.tokens.mint_refresh(RefreshClaims(USER, 0, NOW, NOW + HOUR))
+    with pytest.raises(InvalidSession):
+        verifier.verify(refresh)
+
+
+def test_another_audience(sign_in: SignIn) -> None:
+    """A token for another service is refused."""
+    other = SessionVerifier(sign_in.jwks_url, ISSUER, "another:service")
+    with pytest.raises(InvalidSession):
+        other.verify(sign_in.mint())
+
+
+def test_another_issuer(sign_in: SignIn) -> None:
+    """A token of another sign-in service is refused, even if it shares the keys."""
+    other = SessionVerifier(sign_in.jwks_url, "https://other.example.com", AUDIENCE)
+    with pytest.raises(InvalidSession):
+        other.verify(sign_in.mint())
+
+
+def test_a_foreign_key(verifier: SessionVerifier) -> None:
+    """A token that a stranger signed is refused, whatever it claims."""
+    stranger = Tokens(
+        KeyRing((make_signing_key(load_keys().theirs),), (b"r" * 32,)), ISSUER, AUDIENCE
+    )
+    with pytest.raises(InvalidSession):
+        verifier.verify(stranger.mint_session(SessionClaims(USER, "tok_1", NOW, NOW + HOUR)))
+
+
+def test_a_foreign_key_under_our_kid(sign_in: SignIn, verifier: SessionVerifier) -> None:
+    """A token that a stranger signed under the id of our key is refused."""
+    forge = sign_in.forge()
+    payload = _payload(sign_in.session())
+    with pytest.raises(InvalidSession):
+        verifier.verify(forge.token(forge.header(SESSION_TYP), payload, load_keys().theirs))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"aud": [AUDIENCE]},
+        {"aud": [AUDIENCE, "x"]},
+        {"aud": None},
+        {"iss": [ISSUER]},
+        {"iss": None},
+        {"exp": None},
+        {"exp": "soon"},
+        {"exp": -1},
+        {"exp": float("nan")},
+        {"exp": float("-inf")},
+        {"exp": float("inf")},
+        {"exp": []},
+        {"iat": None},
+        {"iat": NOW + HOUR},
+        {"iat": "now"},
+        {"nbf": NOW + HOUR},
+        {"sub": None},
+        {"sub": 42},
+        {"jti": None},
+        {"jti": 1},
+        {"sid": None},
+    ],
+    ids=repr,
+)
+def test_hostile_claims(sign_in: SignIn, verifier: SessionVerifier, claims: dict[str, Any]) -> None:
+    """A token that isn't as the service mints it is refused, even with its signature."""
+    with pytest.raises(InvalidSession):
+        verifier.verify(sign_in.session(**claims))
+
+
+PROMISED_CLAIMS = (
+    "iss aud sub iat exp jti sid tenant agent_id client_key origin visitor_type auth_time"
+)
+
+
+@pytest.mark.parametrize("claim", PROMISED_CLAIMS.split())
+def test_missing_claims(sign_in: SignIn, verifier: SessionVerifier, claim: str) -> None:
+    """A token without any one of the promised claims is refused."""
+    forge = sign_in.forge()
+    payload = _payload(sign_in.session())
+    del payload[claim]
+    with pytest.raises(InvalidSession):
+        verifier.verify(forge.token(forge.header(SESSION_TYP), payload))
+
+
+@pytest.mark.parametrize(
+    "token",
+    [v.token for v in load_vectors(JWT_FILE)],
+    ids=[f"{v.verifier}-{v.name}".replace(" ", "-") for v in load_vectors(JWT_FILE)],
+)
+def test_vectors(verifier: SessionVerifier, token: str) -> None:
+    """No fixed token of another server, hostile or not, passes or makes the verifier fault."""
+    with pytest.raises(InvalidSession):
+        verifier.verify(token)
+
+
+def test_a_changed_character(sign_in: SignIn, verifier: SessionVerifier) -> None:
+    """A live token with a character of its payload changed is refused."""
+    header, payload, signature = sign_in.mint().split(".")
+    for at in range(0, len(payload), 7):
+        other = "A" if payload[at] != "A" else "B"
+        changed = f"{header}.{payload[:at]}{other}{payload[at + 1 :]}.{signature}"
+        with pytest.raises(InvalidSession):
+            verifier.verify(changed)
+
+
+def test_a_refusal_repeats_nothing(sign_in: SignIn, verifier: SessionVerifier) -> None:
+    """The words of a refusal have nothing of the token: they may be logged or sent."""
+    token = sign_in.mint(exp=NOW - HOUR)
+    with pytest.raises(InvalidSession) as refusal:
+        verifier.verify(token)
+    assert not any(part in str(refusal.value) for part in token.split("."))
+    assert "ada" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("path", ["/nowhere", "/readyz/"], ids=["404", "404 of a folder"])
+def test_no_keys_there(sign_in: SignIn, path: str) -> None:
+    """Where the keys can't be read nobody is let in, and nobody is told to sign in again."""
+    verifier = SessionVerifier(f"{sign_in.url}{path}", ISSUER, AUDIENCE)
+    with pytest.raises(KeysUnavailableError):
+        verifier.verify(sign_in.mint())
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/widget/v1.js"], ids=["other JSON", "no JSON"])
+def test_something_else_there(sign_in: SignIn, path: str) -> None:
+    """Where something else than keys is read, nobody is let in either."""
+    verifier = SessionVerifier(f"{sign_in.url}{path}", ISSUER, AUDIENCE)
+    with pytest.raises((KeysUnavailableError, InvalidSession)):
+        verifier.verify(sign_in.mint())
+
+
+def test_nobody_there(sign_in: SignIn) -> None:
+    """Where the sign-in service can't be reached, nobody is let in."""
+    with bind(Address("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    verifier = SessionVerifier(f"http://127.0.0.1:{port}/jwks.json", ISSUER, AUDIENCE)
+    with pytest.raises(KeysUnavailableError):
+        verifier.verify(sign_in.mint())
+
+
+def test_eddsa(tmp_path: Path) -> None:
+    """A service that signs with EdDSA is verified alike."""
+    service = Service(tmp_path, signing_alg="EdDSA")
+    ring = open_key_ring(service.settings.instance)
+    assert ring.current.alg == "EdDSA"
+    with bind(Address("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        server = Server(service.app, listener, threads=1)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        try:
+            sign_in = SignIn(f"http://127.0.0.1:{port}", Tokens(ring, ISSUER, AUDIENCE))
+            verifier = SessionVerifier(sign_in.jwks_url, ISSUER, AUDIENCE)
+            assert verifier.verify(sign_in.mint()).visitor_id == "42"
+        finally:
+            server.stop()
+            thread.join()
+
+
+WITHOUT_THE_SERVER = dedent(
+    """
+    import sys
+
+    ABSENT = {
+        "flask", "flask_cors", "werkzeug", "jinja2", "waitress", "click", "pydantic", "yaml",
+        "itsdangerous", "limits", "idna", "publicsuffixlist", "redis",
+    }
+
+    class Blocked:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] in ABSENT:
+                raise ModuleNotFoundError(name)
+
+    sys.meta_path.insert(0, Blocked())
+
+    from kataven_flask.verify import InvalidSession, SessionVerifier
+
+    verifier = SessionVerifier(*sys.argv[1:4])
+    print(verifier.verify(sys.argv[4]).visitor_id)
+    try:
+        verifier.verify(sys.argv[4] + "x")
+    except InvalidSession:
+        print("refused")
+    """
+)
+
+
+def test_needs_pyjwt_alone(sign_in: SignIn) -> None:
+    """A `/connect` service verifies where Flask and all the server's libraries are absent."""
+    arguments = [sign_in.jwks_url, ISSUER, AUDIENCE, sign_in.mint()]
+    ran = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THE_SERVER, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.stdout.split(), ran.stderr) == (["42", "refused"], "")
