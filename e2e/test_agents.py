@@ -59,6 +59,23 @@ def test_users_alone_ask_a_guest_to_sign_in(
     expect(widget.status).to_contain_text("Please sign in to start chatting.")
 
 
+def test_users_alone_are_asked_for_a_guest_once(
+    page: Page, world: ServedWorld, complaints: Complaints
+) -> None:
+    """A tab that has learned that its agent takes no guests doesn't run into the refusal again."""
+    complaints.expect(403)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url.rpartition("/")[2]))
+    page.goto(world.host.init(agentId="account"))
+    Widget(page).is_("refused", code="auth_mode_forbidden")
+    assert asked.count("guest") == 1
+    page.reload()
+    widget = Widget(page).is_("refused", code="auth_mode_forbidden")
+    widget.launcher.click()
+    expect(widget.status).to_contain_text("Please sign in to start chatting.")
+    assert asked.count("guest") == 1
+
+
 def test_users_alone_refuse_a_guest_raw(
     page: Page, world: ServedWorld, complaints: Complaints
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -228,10 +229,57 @@ def test_an_agent_that_doesnt_answer(
     widget.input.fill("Is anybody there?")
     widget.input.press("Enter")
     expect(widget.status).to_contain_text("That message wasn't delivered")
+    expect(widget.input).to_have_value("Is anybody there?")
+    expect(widget.log).not_to_contain_text("Is anybody there?")
     widget.is_("ready", "guest")
     page.unroute(world.connect_url)
     expect(widget.say("And now?")).to_contain_text("Hello guest")
     expect(widget.status).to_be_empty()
+
+
+def test_a_draft_outlives_the_time_away(
+    page: Page, own_world: ServedWorld, complaints: Complaints
+) -> None:
+    """What was being written when the session was lost is there, and in focus, when it is back."""
+    complaints.expect(0, "network_error")
+    page.clock.install()
+    page.goto(own_world.host.init())
+    widget = Widget(page).is_("ready", "guest")
+    widget.launcher.click()
+    widget.input.press_sequentially("One esp")
+    own_world.process.stop()
+    page.clock.fast_forward("10:01")
+    widget.is_("offline", code="network_error")
+    expect(widget.input).to_be_disabled()
+    expect(widget.input).to_have_value("One esp")
+    expect(widget.log).to_be_focused()
+    own_world.process.start()
+    page.clock.fast_forward("01:00")
+    widget.is_("ready", "guest")
+    expect(widget.input).to_be_focused()
+    page.keyboard.type("resso")
+    page.keyboard.press("Enter")
+    expect(widget.log).to_contain_text("One espresso")
+    expect(widget.log).to_contain_text("Hello guest")
+
+
+def test_a_message_that_meets_the_end_of_the_session(
+    page: Page, world: ServedWorld, complaints: Complaints
+) -> None:
+    """A message for which no token could be had is in the input again, not in the thread."""
+    complaints.expect(0, "network_error")
+    page.clock.install()
+    page.goto(world.host.init())
+    widget = Widget(page).is_("ready", "guest")
+    widget.launcher.click()
+    page.route("**/api/v1/**", lambda route: route.abort("connectionrefused"))
+    page.clock.set_system_time(time.time() + 3600)
+    widget.input.fill("Is anybody there?")
+    widget.input.press("Enter")
+    widget.is_("offline", code="network_error")
+    expect(widget.input).to_have_value("Is anybody there?")
+    expect(widget.log).not_to_contain_text("Is anybody there?")
+    expect(widget.status).to_contain_text("Trying again")
 
 
 def test_the_server_goes_away_and_comes_back(

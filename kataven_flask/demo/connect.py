@@ -94,7 +94,7 @@ def reply_to(visitor: Session, message: str) -> str:
 
 def _first_name(visitor: Session) -> str:
     if visitor.visitor_type == "guest":
-        return f"guest {visitor.visitor_id[-4:]}"
+        return f"guest {''.join(filter(str.isalnum, visitor.visitor_id))[-4:]}"
     return (visitor.name or visitor.email or visitor.visitor_id).split()[0]
 
 

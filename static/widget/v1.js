@@ -168,6 +168,7 @@
     let notBefore = 0;
     let timer;
     let spent;
+    let configuring;
 
     const channel = window.BroadcastChannel && new BroadcastChannel(name);
     if (channel) channel.onmessage = ({ data }) => hear(data);
@@ -195,7 +196,8 @@
 
     async function run() {
       clearTimeout(timer);
-      const parts = await Promise.allSettled([keep(), config || configure()]);
+      configuring = config || configure();
+      const parts = await Promise.allSettled([keep(), configuring]);
       const reason = parts.find((part) => part.reason)?.reason || await follow().catch((error) => error);
       if (reason) throw fail(reason.code ? reason : new Refusal("widget_error", String(reason)));
       tries = 0;
@@ -227,6 +229,7 @@
     async function configure(agent = agentId) {
       const query = new URLSearchParams({ client_key: publicKey, ...(agent && { agent_id: agent }) });
       config = await request(`${apiUrl}/api/v1/widget/config?${query}`);
+      if (agent === agentId) store.set({ usersOnly: config.agent.auth_mode === "user" });
       on.config(config);
     }
 
@@ -287,7 +290,9 @@
       if (isUser()) await logout(session);
       if (session) return resume();
       try {
-        if (config?.agent.auth_mode === "user") throw new Refusal("auth_mode_forbidden", "", 403);
+        // A tab that knows its agent takes no guests looks before it asks.
+        if (store.get("usersOnly")) await configuring;
+        if (store.get("usersOnly")) throw new Refusal("auth_mode_forbidden", "", 403);
         return await begin("guest", { client_key: publicKey, agent_id: agentId });
       } catch (reason) {
         throw (reason.code === "auth_mode_forbidden" && notice) || reason; // why nobody is signed in
@@ -436,7 +441,7 @@ img { object-fit: cover }
 .launcher img { width: 30px; height: 30px; border-radius: 8px }
 .launcher img + svg { display: none }
 .badge { width: 22px; border-radius: 11px; background: #b42318; color: #fff; text-align: center }
-.panel { position: absolute; display: flex; flex-direction: column; overflow: hidden; width: min(24em, 100vw - 40px); height: min(36em, 100dvh - 112px);
+.panel { position: absolute; display: flex; flex-direction: column; overflow: hidden; width: min(24em, 100vw - 40px); height: 36em; max-height: min(36em, 100dvh - 112px);
   background: var(--bg); border: 1px solid var(--line); border-radius: 18px; box-shadow: 0 12px 48px #0005; animation: rise .18s ease-out }
 @keyframes rise { from { opacity: 0; transform: translateY(12px) } }
 .head { display: flex; align-items: center; gap: 12px; padding: 14px 14px 14px 18px; background: var(--primary); color: var(--on-primary);
@@ -448,7 +453,8 @@ h2 { font-weight: 700; font-size: 1.1em; line-height: 1.25 }
 .close, .send { padding: 11px; border-radius: 50%; background: var(--primary) }
 .head :focus-visible, .log:focus-visible, textarea:focus-visible { outline-color: currentColor; outline-offset: -3px }
 .log { flex: 1; display: flex; flex-direction: column; gap: 8px; overflow: auto; overscroll-behavior: contain; padding: 18px }
-.log:empty, .who:empty, .status:empty { display: none }
+.who:empty, .status:empty { display: none }
+.log:empty { padding: 0 }
 .log p { max-width: 85%; padding: 9px 14px; border-radius: 18px; white-space: pre-wrap; overflow-wrap: anywhere }
 .agent { align-self: flex-start; background: var(--soft); border-end-start-radius: 4px }
 .visitor { align-self: flex-end; background: var(--accent); color: var(--on-accent); border-end-end-radius: 4px }
@@ -462,11 +468,12 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
 .send { color: var(--on-primary) }
 .send:dir(rtl) { transform: scaleX(-1) }
 :disabled { opacity: .5; cursor: not-allowed }
-.notice { padding: 0 18px 13px; color: var(--muted); font-size: .8em; text-align: center }
+.notice { padding: 0 18px 13px; color: var(--muted); font-size: .8em; text-align: center; text-wrap: balance }
 .refused { height: auto }
 .refused form, .refused .notice { display: none }
 @media ${NARROW} {
-  :host .panel.panel { position: fixed; inset: 0; width: auto; height: auto; border: 0; border-radius: 0; padding: env(safe-area-inset-top) 0 env(safe-area-inset-bottom) }
+  :host .panel.panel { position: fixed; inset: 0; width: auto; height: auto; max-height: 100dvh; border: 0; border-radius: 0; padding: env(safe-area-inset-top) 0 env(safe-area-inset-bottom) }
+  :host .panel.refused { top: auto; padding-top: 0; border-radius: 18px 18px 0 0 }
   .panel:not([hidden]) + .launcher { display: none }
 }
 @media (prefers-reduced-motion) { .panel { animation: none } }
@@ -525,6 +532,7 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
 
     /** Shows how things stand, with a word about it where one is needed. */
     function show(state, { title, detail, code, bad } = {}) {
+      enable(state === "ready" && !!on.send);
       host.dataset.state = state;
       if (code) host.dataset.errorCode = code;
       else delete host.dataset.errorCode;
@@ -535,6 +543,14 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       status.replaceChildren();
       if (title) status.append(el("strong", { textContent: title }), detail || "");
       if (bad) status.append(el("code", { textContent: code }));
+    }
+
+    /** A draft stays; the log keeps its focus meanwhile. */
+    function enable(yes) {
+      if (input.disabled !== yes) return;
+      const move = (yes ? log : form).contains(shadow.activeElement);
+      input.disabled = send.disabled = !yes;
+      if (move) (yes ? input : log).focus();
     }
 
     function visitor(session) {
@@ -561,7 +577,7 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       panel.ariaModal = String(matchMedia(NARROW).matches);
       launcher.ariaExpanded = "true";
       log.scrollTop = log.scrollHeight;
-      if (quietly !== true) (input.offsetHeight && !input.disabled ? input : shut).focus();
+      if (quietly !== true) [input, log, shut].find((node) => node.offsetHeight && !node.disabled).focus();
       on.toggled("open");
     }
 
@@ -600,10 +616,7 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
     }
 
     return {
-      host, brand, show, visitor, line, open, close, toggle,
-      enable(yes) {
-        input.disabled = send.disabled = !yes;
-      },
+      host, input, brand, show, visitor, line, open, close, toggle,
       lines(lines) {
         log.querySelectorAll(".line").forEach((old) => old.remove());
         lines.forEach(([speaker, text]) => line(speaker, text));
@@ -638,7 +651,7 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
     let logged;
 
     const view = createView(strings, {
-      send,
+      send: connectUrl && send,
       toggled(type) {
         store.set({ open: type === "open" });
         emit(type);
@@ -663,7 +676,6 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
 
     function showReady() {
       logged = standing.error = null;
-      view.enable(connectUrl);
       view.show("ready", connectUrl ? {} : { title: strings.no_line });
     }
 
@@ -671,7 +683,10 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       const { id, agent, visitor, expires } = session;
       const owner = store.get("owner");
       // What a user wrote is for nobody else at this screen.
-      if (owner?.type === "user" && owner.id !== visitor.id) store.set({ lines: [] });
+      if (owner?.type === "user" && owner.id !== visitor.id) {
+        store.set({ lines: [] });
+        view.input.value = "";
+      }
       if (owner?.id !== visitor.id || !standing.session) view.lines(store.get("lines") || []);
       store.set({ owner: { id: visitor.id, type: visitor.type } });
       view.visitor(session);
@@ -689,7 +704,6 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       }
       // A renewal that will be tried again is no news while the session is good.
       if (state !== "ready" || !retryable) {
-        view.enable(connectUrl);
         view.show(state, { title: message, detail: signIn || retryable ? "" : detail, code, bad: !signIn });
       }
       if (!signIn) complain(code, status, detail || message, REMEDIES[code]);
@@ -701,13 +715,14 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       logged = code;
     }
 
-    function say(speaker, text) {
-      store.set({ lines: [...(store.get("lines") || []), [speaker, text]].slice(-KEPT_LINES) });
-      return view.line(speaker, text);
+    function say(said) {
+      store.set({ lines: [...(store.get("lines") || []), said].slice(-KEPT_LINES) });
+      return view.line(...said);
     }
 
     async function send(text) {
-      say("visitor", text);
+      const said = ["visitor", text];
+      const asked = say(said);
       const waiting = Object.assign(view.line("agent", "…"), { ariaHidden: "true" });
       try {
         const { reply } = await deliver(text).catch(async (reason) => {
@@ -717,13 +732,23 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
         });
         if (typeof reply !== "string") throw new Refusal("bad_answer");
         waiting.remove();
-        say("agent", reply);
+        say(["agent", reply]);
         if (standing.ready) showReady();
       } catch (reason) {
         waiting.remove();
+        unsay(said, asked);
         if (standing.ready) view.show("ready", { title: strings.not_delivered, code: reason.code, bad: true });
         complain(reason.code, reason.status, `${connectUrl} didn't answer. ${reason.detail || ""}`);
       }
+    }
+
+    /** Gives back what wasn't delivered, unless somebody else is here by now. */
+    function unsay(said, line) {
+      const lines = store.get("lines") || [];
+      if (!lines.includes(said)) return;
+      store.set({ lines: lines.filter((kept) => kept !== said) });
+      line.remove();
+      view.input.value = `${said[1]}\n${view.input.value}`.trim();
     }
 
     async function deliver(message) {

@@ -47,7 +47,7 @@ async function showSession(news, widget) {
   const { type, name, email, id } = news.visitor;
   $("live").dataset.state = type;
   $("live-visitor").textContent = type === "user" ? `user · ${name || email || id}` : "guest";
-  $("live-session").textContent = news.sessionId;
+  $("live-session").textContent = $("live-session").title = news.sessionId;
   $("live-note").textContent = "";
   for (const step of document.querySelectorAll("[data-step]")) {
     const current = step.dataset.step === type;
