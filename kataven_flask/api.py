@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +17,7 @@ from kataven_flask.body import BODY_LIMIT, MAX_BODY, parse_object, text_member
 from kataven_flask.handshake import Handshake
 from kataven_flask.messages import Caller, SessionGrant, UserTokenRequest, VisitorToken
 from kataven_flask.origins import Origin
+from kataven_flask.refusals import new_request_id, refusal_headers, write_refusal
 from kataven_flask.signing import JWKS_MAX_AGE
 from kataven_flask.tokens import MAX_TOKEN_LENGTH
 
@@ -178,7 +178,9 @@ def _add_public_routes(
         if state.ready:
             return _json({"status": "ready", **state.report})
         response = _json({"status": "not ready", **state.report}, status=503)
-        return _mark_error(response, errors.StateUnavailable(retry_after=RETRY_AFTER_STATE))
+        unready = errors.StateUnavailable(retry_after=RETRY_AFTER_STATE)
+        response.headers.update(refusal_headers(unready, request_id()))
+        return response
 
     @blueprint.get("/widget/v1.js")
     def widget() -> Response:
@@ -220,8 +222,9 @@ def _body() -> dict[str, Any]:
 
 def _query() -> dict[str, str]:
     """Read the query; like a body's member, a parameter stands once."""
-    if twice := [name for name, values in request.args.lists() if len(values) > 1]:
-        raise errors.InvalidField(f"{twice[0]} stands twice; send it once")
+    for name in ("client_key", "agent_id"):
+        if len(request.args.getlist(name)) > 1:
+            raise errors.InvalidField(f"{name} stands twice; send it once")
     return request.args.to_dict()
 
 
@@ -299,7 +302,7 @@ def _no_content() -> Response:
 
 
 def refuse(refusal: errors.Refusal) -> Response:
-    """Write a refusal: a plain string, or RFC 9457 for a caller whose `Accept` names it.
+    """Answer with a refusal.
 
     Args:
         refusal: What was refused and why.
@@ -307,12 +310,8 @@ def refuse(refusal: errors.Refusal) -> Response:
     Returns:
         The answer.
     """
-    if _names_json(request.headers.get("Accept", "")):
-        body = json.dumps(_problem(refusal), ensure_ascii=False)
-        content_type = "application/problem+json"
-    else:
-        body, content_type = refusal.text, "text/plain; charset=utf-8"
-    return _mark_error(Response(body, refusal.status, content_type=content_type), refusal)
+    written = write_refusal(refusal, request.headers.get("Accept", ""), request_id())
+    return Response(written.body, refusal.status, written.headers)
 
 
 def request_id() -> str:
@@ -321,39 +320,3 @@ def request_id() -> str:
         given = request.headers.get("X-Request-Id", "")
         g.request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
     return str(g.request_id)
-
-
-def _mark_error(response: Response, refusal: errors.Refusal) -> Response:
-    """Add the headers that every error has."""
-    response.headers["X-Error-Code"] = refusal.code
-    response.headers["X-Request-Id"] = request_id()
-    response.headers["Cache-Control"] = "no-store"
-    if refusal.retry_after is not None:
-        response.headers["Retry-After"] = str(refusal.retry_after)
-    if refusal.status == errors.InvalidApiKey.status:
-        response.headers["WWW-Authenticate"] = "Bearer"
-    return response
-
-
-def new_request_id() -> str:
-    """Return a fresh name for a request, to be quoted to the operator."""
-    return f"req_{secrets.token_hex(8)}"
-
-
-def _problem(refusal: errors.Refusal) -> dict[str, Any]:
-    """Write the members of RFC 9457, section 3.1, and three of our own."""
-    return {
-        "type": f"urn:kataven:error:{refusal.code}",
-        "title": refusal.words,
-        "status": refusal.status,
-        "detail": refusal.detail or refusal.words,
-        "code": refusal.code,
-        "retryable": refusal.retryable,
-        "request_id": request_id(),
-    }
-
-
-def _names_json(accept: str) -> bool:
-    """Tell whether `Accept` names JSON itself; `*/*` names nothing."""
-    named = {part.partition(";")[0].strip().lower() for part in accept.split(",")}
-    return not named.isdisjoint({"application/problem+json", "application/json"})

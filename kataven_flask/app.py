@@ -56,7 +56,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     handshake = Handshake(lambda: live.current, tokens, store, Throttle(), settings.clock)
     app = Flask("kataven_flask", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
-    app.json.sort_keys = False  # type: ignore[attr-defined]
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
     app.register_blueprint(create_blueprint(handshake, ring.jwks, health))
@@ -74,7 +73,7 @@ def _health(live: LiveRegistry, store: Store, kid: str) -> Health:
         config["error"] = "the last edit was refused; the log says why"
     try:
         store.ping()
-    except errors.StateUnavailableError as error:
+    except errors.StoreError as error:
         _log.error("state store out of reach: %s", error)
         state: dict[str, Any] = {"ok": False, "error": "out of reach; the log says why"}
     else:
@@ -88,8 +87,8 @@ def _add_error_handlers(app: Flask) -> None:
     def refused(refusal: errors.Refusal) -> Response:
         return refuse(refusal)
 
-    @app.errorhandler(errors.StateUnavailableError)
-    def state_unavailable(error: errors.StateUnavailableError) -> Response:
+    @app.errorhandler(errors.StoreError)
+    def state_unavailable(error: errors.StoreError) -> Response:
         _log.error("state store out of reach: %s (request %s)", error, request_id())
         message = "nothing was changed; try again shortly"
         return refuse(errors.StateUnavailable(message, retry_after=RETRY_AFTER_STATE))

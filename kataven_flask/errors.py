@@ -17,7 +17,7 @@ class ConfigurationError(KatavenError):
     """The operator's set-up can't be used; the message says what to change."""
 
 
-class StateUnavailableError(KatavenError):
+class StoreError(KatavenError):
     """The state store can't be reached or can't be written."""
 
 

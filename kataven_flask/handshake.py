@@ -130,7 +130,7 @@ class Handshake:
 
         Raises:
             Refusal: The first check that failed.
-            StateUnavailableError: The token can't be spent.
+            StoreError: The token can't be spent.
 
         Returns:
             The session's first tokens.
@@ -173,7 +173,7 @@ class Handshake:
 
         Raises:
             Refusal: The first check that failed.
-            StateUnavailableError: The token can't be rotated.
+            StoreError: The token can't be rotated.
 
         Returns:
             The session's next tokens.
@@ -206,7 +206,7 @@ class Handshake:
 
         Raises:
             Refusal: The token was not signed here, or the origin isn't the session's own.
-            StateUnavailableError: The session can't be ended.
+            StoreError: The session can't be ended.
         """
         registry = self._registry()
         session = self._sessions.verified_refresh(self._tokens(registry), refresh_token).session
@@ -285,7 +285,7 @@ class Handshake:
 
         Raises:
             MissingField: There is no user id.
-            StateUnavailableError: The sessions can't be ended.
+            StoreError: The sessions can't be ended.
         """
         if not user_id:
             raise errors.MissingField("add user_id to the body", words="Missing user_id")

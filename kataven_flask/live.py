@@ -51,8 +51,17 @@ class LiveRegistry:
         except Exception:
             self.fault = ConfigurationError("reading it failed; the log says where")
             raise
-        self.current, self.fault = registry, None
-        _log.info("config revision %s is in force", registry.revision)
+        self.fault = None
+        if registry.revision != self.current.revision:
+            self.current = registry
+            _log.info("config revision %s is in force", registry.revision)
+
+    def look(self) -> None:
+        """Reload, and go on whatever happens."""
+        try:
+            self.reload()
+        except Exception:  # noqa: BLE001 - no fault of one look may end the looking
+            _log.exception("config reload failed; the last good one stays in force")
 
     def watch(self) -> None:
         """Look at the files from a background thread until `close` is called."""
@@ -64,10 +73,7 @@ class LiveRegistry:
 
     def _watch(self) -> None:
         while not self._stopped.wait(POLL_INTERVAL):
-            try:
-                self.reload()
-            except Exception:  # noqa: BLE001 - the watch must outlive any fault of one look
-                _log.exception("config reload failed; the last good one stays in force")
+            self.look()
 
 
 def _fingerprint(path: Path) -> tuple[tuple[str, int, int, int, int], ...]:

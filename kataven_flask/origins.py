@@ -176,7 +176,7 @@ class OriginPattern:
     @property
     def is_loopback(self) -> bool:
         """Whether it admits this machine's own hosts alone."""
-        return _is_loopback(self.host)
+        return _is_loopback(self.host) and self.schemes <= DEFAULT_PORTS.keys()
 
     def _admits_host(self, host: str) -> bool:
         return host.endswith("." + self.host) if self.subdomains else host == self.host
@@ -318,7 +318,7 @@ def _refuse_public_suffix(domain: str) -> None:
     if _is_loopback(domain):
         return
     if _public_suffixes().is_public(domain) or domain in _above_public_suffixes():
-        message = f"anybody can have a host under {domain} (a public suffix); name your own hosts"
+        message = f"anybody can have a host under {domain} (public suffix list); name your own"
         raise OriginPatternError(message)
 
 

@@ -124,6 +124,8 @@ def _overridden(base: _Model, by: _Model) -> _Model:
 def _model_faults(error: ValidationError, plain: PlainDocument) -> Iterator[Fault]:
     for details in error.errors(include_url=False, include_input=False):
         path = tuple(step for step in details["loc"] if step != "[key]")
+        if details["type"] == "missing" and len(path) == 1 and not plain.whole:
+            continue  # it may stand where the file couldn't be read
         yield plain.marks.fault(path, _message(details))
 
 

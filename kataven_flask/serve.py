@@ -1,19 +1,14 @@
-"""waitress as we run it: one listening socket, one or several workers, and an orderly end."""
+"""waitress as we run it: one listening socket, readable refusals, and an orderly end."""
 
 from __future__ import annotations
 
-import logging
-import os
 import re
-import signal
 import socket
-import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FrameType
-from typing import Any, Final, NoReturn
+from http import HTTPStatus
+from typing import Any, Final
 
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
@@ -21,9 +16,11 @@ from waitress.server import create_server
 from waitress.task import ErrorTask
 
 from kataven_flask import errors
-from kataven_flask.api import BROWSER_PATHS, EXPOSED, new_request_id
+from kataven_flask.api import BROWSER_PATHS, EXPOSED
 from kataven_flask.body import BODY_LIMIT
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.origins import MAX_PORT
+from kataven_flask.refusals import new_request_id, write_refusal
 
 MAX_REQUEST_BODY: Final = 1024 * 1024
 """Bytes that waitress takes in at all; the app's own limit is far lower and explains itself."""
@@ -33,13 +30,12 @@ IDLE_TIMEOUT: Final = 30
 """Seconds without a byte until a connection is closed."""
 BACKLOG: Final = 1024
 DRAIN_TIMEOUT: Final = 10.0
-"""Seconds that the requests in flight have to end after a signal."""
-RESTART_PAUSE: Final = 0.5
-"""Seconds before a worker that died is replaced, so that a fault at the start doesn't spin."""
+"""Seconds that the requests in flight have to end after `stop`."""
+SETTLE: Final = 0.2
+"""Seconds after a connection's last byte in which its request may still be on its way."""
 _POLL: Final = 1.0
-_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+_PORT: Final = re.compile("[0-9]{1,5}")
 
-_log = logging.getLogger(__name__)
 WsgiApp = Callable[..., Any]
 
 
@@ -62,9 +58,9 @@ class Address:
         Raises:
             ConfigurationError: It isn't one.
         """
-        host, colon, port = text.rpartition(":")
+        host, _, port = text.rpartition(":")
         host = host.removeprefix("[").removesuffix("]")
-        if not (colon and host and port.isascii() and port.isdecimal() and int(port) < 1 << 16):
+        if not (host and _PORT.fullmatch(port) and int(port) <= MAX_PORT):
             raise ConfigurationError(
                 f"--listen {text}: write HOST:PORT, for example 127.0.0.1:8000"
             )
@@ -84,7 +80,7 @@ def bind(address: Address) -> socket.socket:
         ConfigurationError: It is taken, not ours, or not an address.
 
     Returns:
-        The socket, bound and not yet listening.
+        The socket, listening: who connects from now on waits for a server.
     """
     try:
         found = socket.getaddrinfo(
@@ -95,11 +91,14 @@ def bind(address: Address) -> socket.socket:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(where)
+            listener.listen(BACKLOG)
         except OSError:
             listener.close()
             raise
     except OSError as error:
         raise ConfigurationError(f"can't listen on {address}: {error.strerror}") from error
+    except UnicodeError as error:
+        raise ConfigurationError(f"can't listen on {address}: not a host name") from error
     return listener
 
 
@@ -107,29 +106,31 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
     """Answers what waitress refuses before the app sees it, so that a page can read that too."""
 
     def execute(self) -> None:
-        error = self.request.error
-        too_large = error.code == errors.BodyTooLarge.status
-        refusal = (
-            errors.BodyTooLarge(BODY_LIMIT) if too_large else errors.InvalidRequest(error.body)
-        )
-        body = refusal.text.encode()
-        self.status = f"{error.code} {error.reason}"
-        self.response_headers += [
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Cache-Control", "no-store"),
-            ("X-Error-Code", refusal.code),
-            ("X-Request-Id", new_request_id()),
-        ]
-        if re.match(BROWSER_PATHS, getattr(self.request, "path", "")):
+        refusal = _as_refusal(self.request.error)
+        accept = getattr(self.request, "headers", {}).get("ACCEPT", "")
+        written = write_refusal(refusal, accept, new_request_id())
+        self.status = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
+        self.response_headers += written.headers.items()
+        path = getattr(self.request, "path", "/")
+        if path == "/" or re.match(BROWSER_PATHS, path):  # "/": the path wasn't read
             self.response_headers.append(("Access-Control-Allow-Origin", "*"))
             self.response_headers.append(("Access-Control-Expose-Headers", ", ".join(EXPOSED)))
         self.set_close_on_finish()
-        self.content_length = len(body)
-        self.write(body)
+        self.content_length = len(written.body)
+        self.write(written.body)
 
 
 class _Channel(HTTPChannel):  # type: ignore[misc]
     error_task_class = _ErrorTask
+
+
+def _as_refusal(error: Any) -> errors.Refusal:
+    """Take an error of waitress for one of ours."""
+    if error.code == errors.BodyTooLarge.status:
+        return errors.BodyTooLarge(BODY_LIMIT)
+    if error.code == errors.InternalError.status:
+        return errors.InternalError("the server's log says more")
+    return errors.InvalidRequest(error.body)
 
 
 class Server:
@@ -137,7 +138,7 @@ class Server:
 
     Args:
         app: The WSGI app.
-        listener: A bound socket.
+        listener: A listening socket.
         threads: How many requests it works on at once.
         trusted_proxy: The address of the reverse proxy whose `X-Forwarded-For` and
             `X-Forwarded-Proto` are believed; None for none.
@@ -168,12 +169,13 @@ class Server:
             **proxy,
         )
         self._server.channel_class = _Channel
-        self._stopping = threading.Event()
+        self._stopping = False
 
     def run(self) -> None:
         """Serve until `stop` is called, then finish the requests in flight."""
-        while not self._stopping.is_set():
+        while not self._stopping:
             self._turn(_POLL)
+        self._accept_the_waiting()
         self._server.del_channel()  # stop accepting; what is open goes on
         self._server.socket.close()
         deadline = time.monotonic() + DRAIN_TIMEOUT
@@ -184,104 +186,23 @@ class Server:
 
     def stop(self) -> None:
         """Ask `run` to end; safe in a signal handler and from another thread."""
-        self._stopping.set()
-        self._server.pull_trigger()
+        if not self._stopping:  # a plain flag: a lock might be held where the signal comes
+            self._stopping = True
+            self._server.pull_trigger()
 
     def _turn(self, timeout: float) -> None:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
 
+    def _accept_the_waiting(self) -> None:
+        """Take in whoever has connected by now; closing the socket would cut them off."""
+        known = -1
+        while known < len(self._server.active_channels):
+            known = len(self._server.active_channels)
+            self._server.handle_accept()
+
     def _in_flight(self) -> bool:
-        channels = list(self._server.active_channels.values())
-        return any(c.requests or c.request or c.total_outbufs_len for c in channels)
-
-
-def run_workers(make_server: Callable[[], Server], listener: socket.socket, workers: int) -> int:
-    """Run the server in this process, or in several that share its listening socket.
-
-    Args:
-        make_server: Makes the server; called in the process that runs it.
-        listener: The listening socket.
-        workers: How many processes; 1 for this one.
-
-    Returns:
-        The exit status.
-    """
-    if workers == 1:
-        _run_until_signal(make_server())
-        return 0
-    return _Parent(make_server, listener, workers).run()
-
-
-def _run_until_signal(server: Server) -> None:
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        server.stop()
-
-    for number in _ENDING:
-        signal.signal(number, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)  # blocked around the fork
-    server.run()
-
-
-class _Parent:
-    """Starts the workers, replaces one that dies, and ends them all on a signal."""
-
-    def __init__(
-        self, make_server: Callable[[], Server], listener: socket.socket, workers: int
-    ) -> None:
-        self._make_server = make_server
-        self._listener = listener
-        self._workers = workers
-        self._children: set[int] = set()
-        self._stopping = False
-        # Its writing end is open as long as this process lives, however it ends.
-        self._alive, self._life = os.pipe()
-
-    def run(self) -> int:
-        for number in _ENDING:
-            signal.signal(number, self._stop)
-        for _ in range(self._workers):
-            self._fork()
-        while self._children:
-            child, status = os.wait()  # waits on through a signal (PEP 475)
-            self._children.discard(child)
-            if not self._stopping:
-                code = os.waitstatus_to_exitcode(status)
-                _log.error("worker %d ended (%d); starting another", child, code)
-                time.sleep(RESTART_PAUSE)
-                self._fork()
-        return 0
-
-    def _fork(self) -> None:
-        # A signal that comes between the fork and the entry would miss the child.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-        if not self._stopping:
-            child = os.fork()
-            if child == 0:
-                self._be_worker()
-            self._children.add(child)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-
-    def _be_worker(self) -> NoReturn:
-        status = 1
-        try:
-            os.close(self._life)
-            server = self._make_server()
-            threading.Thread(target=self._stop_with_parent, args=(server,), daemon=True).start()
-            _run_until_signal(server)
-            status = 0
-        except Exception:  # noqa: BLE001 - the parent gets the status, the log the rest
-            _log.exception("worker failed")
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
-
-    def _stop_with_parent(self, server: Server) -> None:
-        os.read(self._alive, 1)  # returns at the end of the file alone
-        server.stop()
-
-    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
-        self._stopping = True
-        self._listener.close()  # the workers' copies go too, and then nobody is kept waiting
-        for child in self._children:
-            os.kill(child, signal.SIGTERM)
+        recently = time.time() - SETTLE
+        return any(
+            c.requests or c.request or c.total_outbufs_len or c.last_activity > recently
+            for c in list(self._server.active_channels.values())
+        )

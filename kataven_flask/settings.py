@@ -11,6 +11,7 @@ from typing import Final, get_args
 
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.signing import Algorithm
+from kataven_flask.tenants import parse_issuer
 
 DEFAULT_CONFIG: Final = Path("config/tenants.yaml")
 DEFAULT_INSTANCE: Final = Path("instance")
@@ -54,7 +55,7 @@ class Settings:
             config=Path(environ.get("KATAVEN_CONFIG", DEFAULT_CONFIG)),
             instance=Path(environ.get("KATAVEN_INSTANCE", DEFAULT_INSTANCE)),
             state=environ.get("KATAVEN_STATE"),
-            issuer=environ.get("KATAVEN_ISSUER", DEFAULT_ISSUER).rstrip("/"),
+            issuer=checked_issuer(environ.get("KATAVEN_ISSUER", DEFAULT_ISSUER)),
             signing_alg=alg,  # type: ignore[arg-type]  # checked above
         )
 
@@ -62,3 +63,11 @@ class Settings:
     def state_url(self) -> str:
         """The state store's URL."""
         return self.state or f"sqlite:///{self.instance / 'state.db'}"
+
+
+def checked_issuer(text: str) -> str:
+    """Read an issuer, or raise a ConfigurationError that says what to write."""
+    try:
+        return parse_issuer(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--issuer {text}: {error}") from error

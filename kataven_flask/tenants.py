@@ -93,7 +93,18 @@ def _web_url(text: str) -> str:
     return text
 
 
-def _issuer(text: str) -> str:
+def parse_issuer(text: str) -> str:
+    """Read an issuer: an https URL without query and fragment (RFC 8414, section 2).
+
+    Args:
+        text: The URL; http is taken for a loopback host.
+
+    Raises:
+        ValueError: It isn't one.
+
+    Returns:
+        The URL without a slash at its end.
+    """
     if urlsplit(_web_url(text)).query or "#" in text:
         message = "an issuer has no query and no fragment"
         raise ValueError(message)
@@ -244,7 +255,7 @@ class Document(_Model):
     """All of `tenants.yaml`."""
 
     version: Annotated[Literal[1], BeforeValidator(_version)]
-    issuer: Annotated[WebUrl, AfterValidator(_issuer)] | None = None
+    issuer: Annotated[WebUrl, AfterValidator(parse_issuer)] | None = None
     audience: Annotated[str, Field(min_length=1, max_length=256)] = "kataven:connect"
     tokens: TokenPolicy = TokenPolicy()
     limits: RateLimits = RateLimits()

@@ -1,11 +1,12 @@
 """What a `/connect` service needs: session tokens verified by the public keys alone.
 
-It imports PyJWT and nothing else of this package.
+It needs `PyJWT[crypto]` and imports nothing else of this package.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from json import JSONDecodeError
 from typing import Any, Final
 
 import jwt
@@ -90,13 +91,17 @@ class SessionVerifier:
         try:
             if jwt.get_unverified_header(unverified_jwt).get("typ") != SESSION_TYP:
                 raise InvalidSession("not a session token")
-            key = self._jwks.get_signing_key_from_jwt(unverified_jwt)
+            key = self._find_key(unverified_jwt)
             claims = self._decode(unverified_jwt, key)
             return _session(claims)
-        except jwt.PyJWKClientConnectionError as error:
-            raise KeysUnavailableError("the sign-in service's keys can't be fetched") from error
         except (jwt.PyJWTError, KeyError, ValueError, RecursionError) as error:
             raise InvalidSession("not a live session token") from error
+
+    def _find_key(self, unverified_jwt: str) -> jwt.PyJWK:
+        try:
+            return self._jwks.get_signing_key_from_jwt(unverified_jwt)
+        except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecodeError) as error:
+            raise KeysUnavailableError("the sign-in service's keys can't be fetched") from error
 
     def _decode(self, unverified_jwt: str, key: jwt.PyJWK) -> dict[str, Any]:
         return jwt.decode(

@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.faults import DocumentPath, Fault, FaultyDocumentError, Mark, Marks
+from kataven_flask.faults import DocumentPath, Fault, Mark, Marks
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SUFFIXES: Final = {".yaml", ".yml"}
@@ -30,12 +30,14 @@ class PlainDocument:
         marks: Where each member stands.
         faults: What made parts of it unreadable.
         revision: A digest of the files' bytes.
+        whole: Whether every file could be read, so that what is missing is missing.
     """
 
     content: dict[str, Any]
     marks: Marks
     faults: tuple[Fault, ...]
     revision: str
+    whole: bool
 
 
 def document_files(path: Path) -> tuple[Path, ...]:
@@ -52,7 +54,9 @@ def document_files(path: Path) -> tuple[Path, ...]:
     """
     if not path.is_dir():
         if not path.exists():
-            message = f"{path}: no such file; name the tenants' file with --config"
+            message = (
+                f"{path}: no such file; name the tenants' file with --config or KATAVEN_CONFIG"
+            )
             raise ConfigurationError(message)
         return (path,)
     files = sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES and p.name[0] != ".")
@@ -70,7 +74,6 @@ def read_document(path: Path) -> PlainDocument:
 
     Raises:
         ConfigurationError: A file is missing or can't be read.
-        FaultyDocumentError: A file is not YAML.
 
     Returns:
         The document, with all faults that reading it showed.
@@ -104,7 +107,8 @@ def _joined(path: Path, pages: Sequence[_Reader], revision: str) -> PlainDocumen
             elif known is not value and known != value:
                 faults.append(page.stands_elsewhere((name,)))
         marks.update(page.marks)
-    return PlainDocument(content, marks, tuple(faults), revision)
+    whole = all(page.whole for page in pages)
+    return PlainDocument(content, marks, tuple(faults), revision, whole)
 
 
 class _Reader:
@@ -116,6 +120,7 @@ class _Reader:
         self._scalars = yaml.constructor.SafeConstructor()
         self.marks = Marks(Mark(file))
         self.faults: list[Fault] = []
+        self.whole = True
         self.content: dict[str, Any] = {}
 
     def read(self, raw: bytes) -> _Reader:
@@ -123,12 +128,11 @@ class _Reader:
         if isinstance(node, yaml.MappingNode):
             try:
                 self.content = self._mapping(node, ())
-            except RecursionError as error:
-                too_deep = Fault(Mark(self._file), "", "nested too deep")
-                raise FaultyDocumentError([too_deep]) from error
-        else:
+            except RecursionError:
+                self._unreadable(Mark(self._file), "nested too deep")
+        elif self.whole:
             message = "must be a mapping that begins with `version: 1`"
-            self.faults.append(Fault(Mark(self._file), "", message))
+            self._unreadable(Mark(self._file), message)
         return self
 
     def stands_elsewhere(self, path: DocumentPath) -> Fault:
@@ -144,12 +148,16 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             at = self._mark(mark) if mark else Mark(self._file)
-            problem = error.problem or error.context
-            raise FaultyDocumentError([Fault(at, "", f"not YAML: {problem}")]) from error
+            self._unreadable(at, f"not YAML: {error.problem or error.context}")
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-            message = f"not YAML in UTF-8: {str(error).splitlines()[0]}"
-            raise FaultyDocumentError([Fault(Mark(self._file), "", message)]) from error
-        return node
+            self._unreadable(Mark(self._file), f"not YAML in UTF-8: {str(error).splitlines()[0]}")
+        else:
+            return node
+        return None
+
+    def _unreadable(self, mark: Mark, message: str) -> None:
+        self.whole = False
+        self.faults.append(Fault(mark, "", message))
 
     def _mark(self, mark: yaml.Mark) -> Mark:
         return Mark(self._file, mark.line + 1, mark.column + 1)

@@ -32,17 +32,17 @@ class Running:
         self._reader = threading.Thread(target=self._read, args=(process.stdout,), daemon=True)
         self._reader.start()
 
-    def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until a line of output matches, and return the match."""
+    def wait_for(self, pattern: str, count: int = 1) -> re.Match[str]:
+        """Wait until so many lines of output match, and return the last of these matches."""
 
-        def found() -> re.Match[str] | None:
-            return next(filter(None, (re.search(pattern, line) for line in self.lines)), None)
+        def found() -> list[re.Match[str]]:
+            return [match for line in self.lines if (match := re.search(pattern, line))]
 
         with self._spoke:
-            self._spoke.wait_for(found, timeout=BOUND)
-        match = found()
-        assert match is not None, f"no line matches {pattern!r} in:\n{self.output}"
-        return match
+            self._spoke.wait_for(lambda: len(found()) >= count, timeout=BOUND)
+        matches = found()
+        assert len(matches) >= count, f"{len(matches)} lines match {pattern!r}:\n{self.output}"
+        return matches[count - 1]
 
     def port(self) -> int:
         """Wait until it listens, and return its port."""

@@ -356,6 +356,7 @@ def test_loopback_entries(entry: str) -> None:
         "http://0.0.0.0",
         "http://[::2]",
         "127.0.0.1.acme.com",
+        "capacitor://localhost",
     ],
 )
 def test_entries_of_other_machines(entry: str) -> None:

@@ -534,6 +534,17 @@ class TestFolder:
         assert set(registry.keys) == {KEY, PINNED_KEY, OTHER_KEY}
         assert registry.audience == "x"
 
+    def test_a_file_that_is_not_yaml_hides_no_other_fault(self, files: Files) -> None:
+        """All files' faults come at once, whatever else is wrong with one of them."""
+        files.write("a.yaml", "version: 1\ntenants: [\n")
+        files.write("b.yaml", "colour: red\n")
+        files.write("c.yaml", "tenants: {\n")
+        faults = files.faults_of_folder()
+        assert [fault.partition(":")[0] for fault in faults] == ["a.yaml", "b.yaml", "c.yaml"]
+        assert "not YAML" in faults[0]
+        assert "colour: unknown member" in faults[1]
+        assert "not YAML" in faults[2]
+
     def test_the_same_twice(self, files: Files) -> None:
         """What stands in two files alike, as the version does, is no fault."""
         files.write("a.yaml", {"version": 1, "tenants": {"acme": acme()}})

@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -102,6 +102,53 @@ def await_refusal(server: Running) -> None:
     pytest.fail("the server went on taking connections")
 
 
+@pytest.mark.parametrize("workers", ["1", "4"])
+def test_whoever_has_connected_is_answered(tmp_path: Path, workers: str) -> None:
+    """Requests that were sent before SIGTERM are all answered, taken in or not."""
+    body = json.dumps({"client_key": KEY}).encode()
+    head = f"POST {GUEST} HTTP/1.1\r\nOrigin: {ORIGIN}\r\nContent-Length: {len(body)}\r\n\r\n"
+    with serving(tmp_path, "--workers", workers) as server, ExitStack() as open_connections:
+        where = ("127.0.0.1", server.port())
+        connections = [
+            open_connections.enter_context(socket.create_connection(where, BOUND))
+            for _ in range(40)
+        ]
+        for connection in connections:
+            connection.sendall(head.encode() + body)
+        server.process.send_signal(signal.SIGTERM)
+        assert {connection.recv(12) for connection in connections} == {b"HTTP/1.1 200"}
+        assert server.ended() == 0
+
+
+def test_a_new_worker_doesnt_bring_back_what_was_switched_off(tmp_path: Path) -> None:
+    """A worker that is started later knows the last good file, not the one at the start."""
+    with serving(tmp_path, "--workers", "2") as server:
+        port, content = server.port(), document()
+        content["tenants"]["acme"]["keys"][0]["enabled"] = False
+        (tmp_path / "tenants.yaml").write_text(yaml.safe_dump(content))
+        server.wait_for("is in force", count=3)  # the parent and both workers
+        (tmp_path / "tenants.yaml").write_text("version: [")
+        server.wait_for("config refused", count=3)
+        for worker in children(server.process.pid):
+            os.kill(worker, signal.SIGKILL)
+        server.wait_for("starting another", count=2)
+        body = json.dumps({"client_key": KEY})
+        assert {ask(port, "POST", GUEST, body)[0] for _ in range(10)} == {403}
+
+
+def test_ctrl_c_twice_is_an_orderly_end_too(tmp_path: Path) -> None:
+    """An impatient Ctrl-C to the whole group doesn't end in a traceback."""
+    with serving(tmp_path, "--workers", "4") as server:
+        assert ask(server.port(), "GET", "/healthz")[0] == 200
+        workers = children(server.process.pid)
+        for _ in range(2):
+            for process in (server.process.pid, *workers):
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGINT)
+        assert server.ended() == 0
+        assert "Traceback" not in server.output
+
+
 def test_a_dead_worker_is_replaced(tmp_path: Path) -> None:
     """The server goes on with a full set of workers after one of them was killed."""
     with serving(tmp_path, "--workers", "2") as server:
@@ -157,6 +204,11 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         (["--state", "mysql://host"], "write sqlite:///path or memory:"),
         (["--state", "sqlite:////nowhere/state.db"], "no such folder"),
         (["--state", "memory:", "--workers", "2"], "one worker's own"),
+        (["--state", "sqlite:////usr"], "/usr: is a folder"),
+        (["--listen", "a..b:80"], "not a host name"),
+        (["--listen", "127.0.0.1:" + "9" * 5000], "write HOST:PORT"),
+        (["--trusted-proxy", "proxy.local"], "write one IP address"),
+        (["--issuer", "foo bar"], "--issuer foo bar: not an https:// URL"),
         (["--workers", "0"], "Invalid value for '--workers'"),
         (["--threads", "many"], "Invalid value for '--threads'"),
         (["--signing-alg", "HS256"], "Invalid value for '--signing-alg'"),
@@ -269,3 +321,24 @@ def test_what_is_not_http_is_refused(tmp_path: Path) -> None:
         assert answer.startswith(b"HTTP/1.0 400 Bad Request")
         assert b"X-Error-Code: invalid_request" in answer
         assert "Traceback" not in server.output
+
+
+def test_a_header_that_is_refused_unread_is_refused_readably(tmp_path: Path) -> None:
+    """A page can read why its request was refused even where the path wasn't read."""
+    with serving(tmp_path) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.port(), timeout=BOUND)
+        headers = {"X-Padding": "x" * 40_000}
+        connection.request("POST", GUEST, "{}", headers)
+        response = connection.getresponse()
+        assert response.status == 400
+        assert response.headers["X-Error-Code"] == "invalid_request"
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        connection.close()
+
+
+def test_two_on_one_port() -> None:
+    """The second of two servers that start at once is told in a line."""
+    with bind(Address("127.0.0.1", 0)) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(ConfigurationError, match="Address already in use"):
+            bind(Address("127.0.0.1", port))

@@ -297,9 +297,9 @@ def test_no_keys_there(sign_in: SignIn, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/healthz", "/widget/v1.js"], ids=["other JSON", "no JSON"])
 def test_something_else_there(sign_in: SignIn, path: str) -> None:
-    """Where something else than keys is read, nobody is let in either."""
+    """Where something else than keys is read, it isn't blamed on the token."""
     verifier = SessionVerifier(f"{sign_in.url}{path}", ISSUER, AUDIENCE)
-    with pytest.raises((KeysUnavailableError, InvalidSession)):
+    with pytest.raises(KeysUnavailableError):
         verifier.verify(sign_in.mint())
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import logging
 import sys
 from pathlib import Path
@@ -15,9 +16,10 @@ from kataven_flask.cli.options import config_option
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
-from kataven_flask.serve import BACKLOG, Address, Server, bind, run_workers
-from kataven_flask.settings import DEFAULT_INSTANCE, Settings
+from kataven_flask.serve import Address, Server, bind
+from kataven_flask.settings import DEFAULT_INSTANCE, Settings, checked_issuer
 from kataven_flask.signing import Algorithm
+from kataven_flask.workers import run_workers
 
 
 @click.command()
@@ -102,7 +104,10 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
         raise ConfigurationError(
             "--state memory: is one worker's own; with --workers use sqlite:///"
         )
+    if trusted_proxy is not None:
+        _require_ip_address(trusted_proxy)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each that waits
     listener = bind(Address.parse(listen))
     host, port = listener.getsockname()[:2]
     address = Address(host, port)
@@ -110,20 +115,28 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
         config=config,
         instance=instance,
         state=state,
-        issuer=(issuer or f"http://{_local(address)}").rstrip("/"),
+        issuer=checked_issuer(issuer) if issuer else f"http://{_local(address)}",
         signing_alg=signing_alg,
         watch=False,  # a thread would not outlive the fork; each worker starts its own
     )
     app = create_app(settings)
     live = live_registry(app)
-    listener.listen(BACKLOG)  # what is announced below can be connected to
-    _announce(settings, live.current, address)
 
     def make_server() -> Server:
         live.watch()
         return Server(app, listener, threads, trusted_proxy)
 
-    sys.exit(run_workers(make_server, listener, workers))
+    def ready() -> None:
+        _announce(settings, live.current, address)
+
+    sys.exit(run_workers(make_server, listener, workers, ready=ready, idle=live.look))
+
+
+def _require_ip_address(text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise ConfigurationError(f"--trusted-proxy {text}: write one IP address") from error
 
 
 def _announce(settings: Settings, registry: Registry, address: Address) -> None:

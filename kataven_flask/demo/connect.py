@@ -95,7 +95,8 @@ def reply_to(visitor: Session, message: str) -> str:
 def _first_name(visitor: Session) -> str:
     if visitor.visitor_type == "guest":
         return f"guest {''.join(filter(str.isalnum, visitor.visitor_id))[-4:]}"
-    return (visitor.name or visitor.email or visitor.visitor_id).split()[0]
+    words = (visitor.name or visitor.email or visitor.visitor_id).split()
+    return words[0] if words else "you"
 
 
 def _shortened(message: str, limit: int = 80) -> str:

@@ -78,7 +78,7 @@ class Rotation:
 class Store(Protocol):
     """Keeps what must be remembered; each method is one atomic step.
 
-    A method raises StateUnavailableError where the step can't be done; then nothing of
+    A method raises StoreError where the step can't be done; then nothing of
     it is.
     """
 
@@ -112,7 +112,7 @@ class Store(Protocol):
         ...
 
     def ping(self) -> None:
-        """Raise StateUnavailableError where the next step could not be done."""
+        """Raise StoreError where the next step could not be done."""
         ...
 
     def close(self) -> None:

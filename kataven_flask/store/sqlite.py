@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from kataven_flask.errors import ConfigurationError, StateUnavailableError
+from kataven_flask.errors import ConfigurationError, StoreError
 from kataven_flask.store.base import Outcome, Presented, Record, Rotation, after, decide
 
 BUSY_TIMEOUT: Final = 1.5
@@ -19,7 +19,7 @@ BUSY_TIMEOUT: Final = 1.5
 _RETRY_PAUSE: Final = 0.01
 """Seconds."""
 _PURGE_PER_STEP: Final = 8
-"""Rows; a step adds at most one, so the file shrinks to what is live and no purge is long."""
+"""Rows; a step adds at most one, so what has expired is gone soon and no purge is long."""
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS spent (
@@ -71,6 +71,8 @@ class SqliteStore:
         if not path.parent.is_dir():
             message = f"{path.parent}: no such folder for the state file; make it, or mend --state"
             raise ConfigurationError(message)
+        if path.is_dir():
+            raise ConfigurationError(f"{path}: is a folder; name a file in it with --state")
         self._path = path
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -155,17 +157,33 @@ class SqliteStore:
             yield self._connection()
         except sqlite3.Error as error:
             message = f"{self._path}: {error}"
-            raise StateUnavailableError(message) from error
+            raise StoreError(message) from error
 
     def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection; one that was opened before a fork isn't used."""
-        opened: tuple[int, sqlite3.Connection] | None = getattr(self._local, "opened", None)
-        if opened is None or opened[0] != os.getpid():
-            opened = (os.getpid(), self._open())
+        """Return this thread's connection, as long as it stands for the file.
+
+        One that was opened before a fork doesn't; nor does one whose file was removed or
+        replaced since: two threads on two files would each spend a token.
+        """
+        opened: tuple[tuple[int, int], sqlite3.Connection] | None
+        opened = getattr(self._local, "opened", None)
+        if opened is None or opened[0] != self._identity():
+            connection = self._open()
+            opened = (self._identity(), connection)
             self._local.opened = opened
         return opened[1]
 
+    def _identity(self) -> tuple[int, int]:
+        try:
+            return os.getpid(), self._path.stat().st_ino
+        except OSError:
+            return os.getpid(), 0
+
     def _open(self) -> sqlite3.Connection:
+        try:
+            self._path.touch(mode=0o600)  # SQLite's own files beside it take over its mode
+        except OSError as error:
+            raise sqlite3.OperationalError(str(error)) from error
         connection = sqlite3.connect(
             self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )

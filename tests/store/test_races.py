@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from kataven_flask.errors import StateUnavailableError
+from kataven_flask.errors import StoreError
 from kataven_flask.store import Outcome, Presented, Store, store_from_url
 
 NOW = 1_790_000_000
@@ -64,7 +64,7 @@ def race_in_threads(store: Store, job: Job, rounds: int = ROUNDS) -> list[list[A
             start.wait(PATIENCE)
             try:
                 answer = job(store, number)
-            except StateUnavailableError as error:
+            except StoreError as error:
                 answer = error
             answers[number].append(answer)
 
@@ -83,7 +83,7 @@ def _run_process(url: str, job: Job, rounds: int, start: Any, out: Any) -> None:
         start.wait(PATIENCE)
         try:
             answers.append(job(store, number))
-        except StateUnavailableError as error:
+        except StoreError as error:
             answers.append(str(error))
     store.close()
     out.put(answers)

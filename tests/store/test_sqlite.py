@@ -8,12 +8,13 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-from kataven_flask.errors import ConfigurationError, StateUnavailableError
+from kataven_flask.errors import ConfigurationError, StoreError
 from kataven_flask.store import Outcome, Presented, Store
 from kataven_flask.store import sqlite as sqlite_module
 from kataven_flask.store.sqlite import BUSY_TIMEOUT, SqliteStore
@@ -74,7 +75,7 @@ class TestLocked:
     def test_is_told_within_the_bound(self, store: SqliteStore, path: Path) -> None:
         """A store that stays locked is given up within what a caller was promised."""
         assert BUSY_TIMEOUT < PROMISED
-        with locked(path), pytest.raises(StateUnavailableError, match="locked"):
+        with locked(path), pytest.raises(StoreError, match="locked"):
             store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
 
     @every_step
@@ -83,7 +84,7 @@ class TestLocked:
         """No step is done, and none is half done."""
         with closing(SqliteStore(path)) as store:
             store.ping()
-            with locked(path), pytest.raises(StateUnavailableError):
+            with locked(path), pytest.raises(StoreError):
                 step(store)
             assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
             assert store.user_revoked_ms("u") is None
@@ -95,7 +96,7 @@ class TestLocked:
     def test_from_the_start(self, path: Path, step: Callable[[Store], object]) -> None:
         """A file that is locked when the server starts is out of reach, and then is in reach."""
         with closing(SqliteStore(path)) as store:
-            with locked(path, "EXCLUSIVE"), pytest.raises(StateUnavailableError):
+            with locked(path, "EXCLUSIVE"), pytest.raises(StoreError):
                 step(store)
             step(store)
 
@@ -162,7 +163,7 @@ class TestReadOnly:
         with (
             as_nobody(),
             closing(SqliteStore(path)) as store,
-            pytest.raises(StateUnavailableError, match=r"state\.db"),
+            pytest.raises(StoreError, match=r"state\.db"),
         ):
             step(store)
         everybodys_folder.chmod(0o755)
@@ -174,7 +175,7 @@ class TestReadOnly:
         with (
             as_nobody(),
             closing(SqliteStore(everybodys_folder / "state.db")) as store,
-            pytest.raises(StateUnavailableError),
+            pytest.raises(StoreError),
         ):
             step(store)
         everybodys_folder.chmod(0o755)
@@ -192,7 +193,7 @@ class TestBroken:
     ) -> None:
         """A file that isn't a database is left as it is, and nothing is taken from it."""
         path.write_bytes(content)
-        with closing(SqliteStore(path)) as store, pytest.raises(StateUnavailableError):
+        with closing(SqliteStore(path)) as store, pytest.raises(StoreError):
             step(store)
         assert path.read_bytes() == content
 
@@ -204,7 +205,7 @@ class TestBroken:
                 store.spend(f"vis_{n}", keep_until=KEEP_UNTIL, now=NOW)
         raw = path.read_bytes()
         path.write_bytes(raw[:100] + b"\xff" * (len(raw) - 100))
-        with closing(SqliteStore(path)) as store, pytest.raises(StateUnavailableError):
+        with closing(SqliteStore(path)) as store, pytest.raises(StoreError):
             step(store)
 
     def test_has_other_tables(self, path: Path) -> None:
@@ -212,15 +213,32 @@ class TestBroken:
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("CREATE TABLE spent (other TEXT, keep_until INTEGER)")
             connection.commit()
-        with closing(SqliteStore(path)) as store, pytest.raises(StateUnavailableError):
+        with closing(SqliteStore(path)) as store, pytest.raises(StoreError):
             store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
 
-    @every_step
-    def test_is_a_folder(self, path: Path, step: Callable[[Store], object]) -> None:
-        """A folder in the file's place fails closed."""
+    def test_is_a_folder(self, path: Path) -> None:
+        """A folder in the file's place is told at the start."""
         path.mkdir()
-        with closing(SqliteStore(path)) as store, pytest.raises(StateUnavailableError):
-            step(store)
+        with pytest.raises(ConfigurationError, match="is a folder"):
+            SqliteStore(path)
+
+    def test_was_replaced(self, path: Path) -> None:
+        """Once the file is another one, every thread is on that one: nobody spends twice."""
+        with closing(SqliteStore(path)) as store:
+            assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+            for file in path.parent.glob(f"{path.name}*"):
+                file.unlink()
+            with ThreadPoolExecutor(1) as elsewhere:
+                step = elsewhere.submit(store.spend, "vis_2", keep_until=KEEP_UNTIL, now=NOW)
+                assert step.result()
+            assert not store.spend("vis_2", keep_until=KEEP_UNTIL, now=NOW)
+
+    def test_is_readable_by_its_owner_alone(self, path: Path) -> None:
+        """What SQLite keeps is nobody else's business, wherever the file stands."""
+        with closing(SqliteStore(path)) as store:
+            store.ping()
+            modes = {file.stat().st_mode & 0o777 for file in path.parent.glob(f"{path.name}*")}
+            assert modes == {0o600}
 
     def test_its_folder_is_gone(self, tmp_path: Path) -> None:
         """A folder that goes after the start fails closed; one that isn't there at it is told."""
@@ -228,7 +246,7 @@ class TestBroken:
         folder.mkdir()
         with closing(SqliteStore(folder / "state.db")) as store:
             folder.rmdir()
-            with pytest.raises(StateUnavailableError):
+            with pytest.raises(StoreError):
                 store.ping()
         with pytest.raises(ConfigurationError, match="--state"):
             SqliteStore(folder / "state.db")
