@@ -21,9 +21,9 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import yaml
 from flask import Flask, Response, jsonify, render_template_string, request
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
-from kataven_flask.app import create_app, live_registry
+from kataven_flask.app import create_app, parts_of
 from kataven_flask.demo.connect import create_connect
 from kataven_flask.demo.shop import create_shop
 from kataven_flask.demo.stranger import create_stranger
@@ -320,16 +320,7 @@ class Api:
 _BLANK = """<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,">
 <h1>A page</h1>"""
 
-_TAG = (
-    _BLANK
-    + """<script src="{{ api }}/widget/v1.js" data-client-key="{{ client_key }}"
-{%- if agent %} data-agent="{{ agent }}"{% endif %}
-{%- if connect_url %} data-connect-url="{{ connect_url }}"{% endif %}></script>"""
-)
-
-_INIT = (
-    _BLANK
-    + """<script src="{{ api }}/widget/v1.js"></script><script>
+_CALL = """<script>
 const { userToken, mint, ...options } = {{ options | tojson }};
 const asked = async () => {
   if (mint) return (await fetch("/visitor-token?user=" + mint)).json();
@@ -339,7 +330,15 @@ window.widget = Kataven.init({
   ...options, userToken: mint || Array.isArray(userToken) ? asked : userToken,
 });
 </script>"""
+
+_TAG = (
+    _BLANK
+    + """<script src="{{ api }}/widget/v1.js" data-client-key="{{ client_key }}"
+{%- if agent %} data-agent="{{ agent }}"{% endif %}
+{%- if connect_url %} data-connect-url="{{ connect_url }}"{% endif %}></script>"""
 )
+
+_INIT = _BLANK + """<script src="{{ api }}/widget/v1.js"></script>""" + _CALL
 
 
 class Host:
@@ -377,8 +376,15 @@ class Host:
             options: Options of `init`. A list as `userToken` becomes a function that gives
                 its members one by one; `mint` has the page's backend mint for that user.
         """
+        return f"{self.origin(name)}/init?{self._options(options)}"
+
+    def tag_and_init(self, **options: Any) -> str:
+        """Return the address of a page that has the snippet and calls `Kataven.init` as well."""
+        return f"{self.tag()}&{self._options(options)}"
+
+    def _options(self, options: dict[str, Any]) -> str:
         options = {"publicKey": KEY, "connectUrl": self._connect_url, **options}
-        return f"{self.origin(name)}/init?{urlencode({'options': json.dumps(options)})}"
+        return urlencode({"options": json.dumps(options)})
 
 
 def create_host(api_url: str) -> Flask:
@@ -391,7 +397,10 @@ def create_host(api_url: str) -> Flask:
 
     @site.get("/tag")
     def tag() -> str:
-        return render_template_string(_TAG, api=api_url, **request.args.to_dict())
+        query = request.args.to_dict()
+        options = json.loads(query.pop("options", "null"))
+        template = _TAG + _CALL if options else _TAG
+        return render_template_string(template, api=api_url, options=options, **query)
 
     @site.get("/init")
     def init() -> str:
@@ -463,7 +472,7 @@ def clocked_world(folder: Path) -> Iterator[ClockedWorld]:
     )
     recorder = Recorder(app)
     with ExitStack() as stack:
-        stack.callback(live_registry(app).close)
+        stack.callback(parts_of(app).close)
         url = f"http://localhost:{stack.enter_context(serving(recorder))}"
         yield ClockedWorld(**_sites(stack, url), clock=clock, recorder=recorder)
 
@@ -522,6 +531,24 @@ def post(page: Page, world: World, action: str, body: dict[str, Any], **init: An
     """Post to an endpoint under `auth/` from a page, as a simple request."""
     url = f"{world.api_url}/api/v1/widget/auth/{action}"
     return fetch(page, url, method="POST", body=json.dumps(body), **init)
+
+
+@contextmanager
+def held_back(page: Page, url: str) -> Iterator[None]:
+    """Hold back the first POST to a URL that is made in the block, until its end."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if held or route.request.method != "POST":
+            route.continue_()
+        else:
+            held.append(route)
+
+    page.route(url, hold)
+    with page.expect_request(lambda one: one.method == "POST" and one.url.endswith(url.strip("*"))):
+        yield
+    page.evaluate("0")  # what the browser has said by now is heard
+    held[0].continue_()
 
 
 class Widget:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from e2e.conftest import Complaints
-from e2e.support import KEY, SECRET, ServedWorld, Widget, post
+from e2e.support import KEY, SECRET, ServedWorld, Widget, held_back, post
 
 
 def assert_over(page: Page, world: ServedWorld, refresh_token: str) -> None:
@@ -24,6 +24,29 @@ def test_shutdown(page: Page, world: ServedWorld, complaints: Complaints) -> Non
     expect(widget.host).to_have_count(0)
     assert page.evaluate("sessionStorage.length") == 0
     assert_over(page, world, refresh_token)
+
+
+def test_shutdown_during_a_sign_in(page: Page, world: ServedWorld, complaints: Complaints) -> None:
+    """A sign-in that was on its way leaves no session, neither in the tab nor on the server."""
+    complaints.expect(400)
+    page.goto(world.host.init())
+    Widget(page).is_("ready", "guest")
+    token = world.api.visitor_token("ada")
+    with page.expect_response("**/auth/exchange") as answer, held_back(page, "**/auth/exchange"):
+        page.evaluate("t => { widget.identify(t).catch(() => {}) }", token)
+        page.evaluate("() => { window.done = widget.shutdown() }")
+    page.evaluate("window.done")
+    assert page.evaluate("sessionStorage.length") == 0
+    assert_over(page, world, answer.value.json()["refresh_token"])
+
+
+def test_shutdown_and_identify_at_once(page: Page, world: ServedWorld) -> None:
+    """What was asked of the widget in the same breath doesn't bring it back."""
+    page.goto(world.host.init())
+    Widget(page).is_("ready", "guest")
+    token = world.api.visitor_token("ada")
+    page.evaluate("t => Promise.allSettled([widget.identify(t), widget.shutdown()])", token)
+    assert page.evaluate("sessionStorage.length") == 0
 
 
 def test_init_after_shutdown(page: Page, world: ServedWorld) -> None:
@@ -49,9 +72,58 @@ def test_the_page_names_nobody_any_more(
     page.goto(world.host.init(mint="ada"))
     widget = Widget(page).is_("ready", "user")
     refresh_token, session_id = widget.stored()["refresh"], widget.session_id
-    page.evaluate("window.widget.identify(null)")
+    with page.expect_response("**/auth/logout"):
+        page.evaluate("window.widget.identify(null)")
     assert widget.is_("ready", "guest").session_id != session_id
     assert_over(page, world, refresh_token)
+
+
+def test_a_sign_out_reaches_a_tab_with_its_own_session(
+    context: BrowserContext, world: ServedWorld
+) -> None:
+    """A user who signed in twice is signed out twice, where the other page says so too."""
+    first, second = (context.new_page() for _ in range(2))
+    ids = set()
+    for page in (first, second):
+        page.goto(world.host.init(userToken=[world.api.visitor_token("ada")]))
+        ids.add(Widget(page).is_("ready", "user").session_id)
+    assert len(ids) == 2
+    first.evaluate("window.widget.identify(null)")
+    Widget(first).is_("ready", "guest")
+    Widget(second).is_("ready", "guest")
+
+
+def test_a_sign_out_leaves_others_alone(context: BrowserContext, world: ServedWorld) -> None:
+    """A tab of somebody else, or whose page still names its user, goes on as it was."""
+    first, second, third = (context.new_page() for _ in range(3))
+    for page, user in ((first, "ada"), (second, "ada"), (third, "mina")):
+        page.goto(world.host.init(mint=user))
+        Widget(page).is_("ready", "user")
+    ids = [Widget(page).session_id for page in (second, third)]
+    with second.expect_response("**/visitor-token?*"):
+        first.evaluate("window.widget.identify(null)")
+    Widget(first).is_("ready", "guest")
+    for page in (second, third):
+        page.evaluate("window.widget.getToken()")
+        Widget(page).is_("ready", "user")
+    assert [Widget(page).session_id for page in (second, third)] == ids
+
+
+def test_a_reply_for_whoever_left(page: Page, world: ServedWorld) -> None:
+    """An answer that comes after the sign-out isn't shown to the one who is here by then."""
+    page.goto(world.host.init(mint="ada"))
+    widget = Widget(page).is_("ready", "user")
+    widget.launcher.click()
+    posted = page.expect_response(lambda one: one.url == world.connect_url)
+    with posted, held_back(page, world.connect_url):
+        widget.input.fill("One espresso")
+        widget.input.press("Enter")
+        page.evaluate("window.widget.identify(null)")
+        widget.is_("ready", "guest")
+        expect(widget.log).not_to_contain_text("espresso")
+    expect(widget.say("Who am I?")).to_contain_text("Hello guest")
+    expect(widget.log).not_to_contain_text("Ada")
+    expect(widget.status).to_be_empty()
 
 
 def test_a_page_after_the_sign_out(page: Page, world: ServedWorld, complaints: Complaints) -> None:
@@ -59,7 +131,8 @@ def test_a_page_after_the_sign_out(page: Page, world: ServedWorld, complaints: C
     complaints.expect(400)
     page.goto(world.host.init(mint="ada"))
     refresh_token = Widget(page).is_("ready", "user").stored()["refresh"]
-    page.goto(world.host.init())
+    with page.expect_response("**/auth/logout"):
+        page.goto(world.host.init())
     Widget(page).is_("ready", "guest")
     assert_over(page, world, refresh_token)
 
@@ -72,7 +145,8 @@ def test_the_shops_sign_out(page: Page, world: ServedWorld, complaints: Complain
     page.get_by_role("button", name="Ada Lovelace").click()
     widget = Widget(page).is_("ready", "user")
     refresh_token = widget.stored()["refresh"]
-    page.get_by_role("button", name="Sign out").click()
+    with page.expect_response("**/auth/logout"):
+        page.get_by_role("button", name="Sign out").click()
     widget.is_("ready", "guest")
     assert_over(page, world, refresh_token)
 

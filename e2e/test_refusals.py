@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from e2e.conftest import Complaints, NewContext
 from e2e.support import (
@@ -186,6 +186,26 @@ def test_one_guest_too_many(
     assert 1 <= int(answer.retry_after or 0) <= 60
 
 
+def test_a_proxys_page_isnt_shown(page: Page, world: ServedWorld, complaints: Complaints) -> None:
+    """Markup from somewhere on the way is no sentence for a visitor."""
+    complaints.expect(403, "http_403")
+    page.route(
+        "**/auth/guest",
+        lambda route: route.fulfill(
+            status=403,
+            content_type="text/html",
+            headers={"Access-Control-Allow-Origin": "*"},
+            body="<html><h1>Forbidden by the proxy</h1></html>",
+        ),
+    )
+    page.goto(world.host.init())
+    widget = Widget(page).is_("refused", code="http_403")
+    widget.launcher.click()
+    expect(widget.status).to_contain_text("The chat can't start here.")
+    expect(widget.status).not_to_contain_text("Forbidden")
+    expect(widget.status).not_to_contain_text("<")
+
+
 def test_no_network_at_first(page: Page, world: ServedWorld, complaints: Complaints) -> None:
     """The API can't be reached: the widget says so, tries again and begins."""
     complaints.expect(0, "network_error")
@@ -235,6 +255,28 @@ def test_an_agent_that_doesnt_answer(
     page.unroute(world.connect_url)
     expect(widget.say("And now?")).to_contain_text("Hello guest")
     expect(widget.status).to_be_empty()
+
+
+def test_messages_come_back_in_order(
+    page: Page, world: ServedWorld, complaints: Complaints
+) -> None:
+    """Two messages that weren't delivered are in the input as they were written."""
+    complaints.expect(0, "network_error")
+    page.goto(world.host.init())
+    widget = Widget(page).is_("ready", "guest")
+    widget.launcher.click()
+    routes: list[Route] = []
+    page.route(world.connect_url, lambda route: routes.append(route))  # noqa: PLW0108
+    for text in ("First", "second"):
+        with page.expect_request(world.connect_url):
+            widget.input.fill(text)
+            widget.input.press("Enter")
+    widget.input.fill("and a draft")
+    for route, left in zip(
+        routes, ("First\nand a draft", "First\nsecond\nand a draft"), strict=True
+    ):
+        route.abort("connectionreset")
+        expect(widget.input).to_have_value(left)
 
 
 def test_a_draft_outlives_the_time_away(

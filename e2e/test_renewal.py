@@ -204,7 +204,7 @@ def test_two_tabs_renew_at_once_without_locks(
     Widget(tabs[1]).is_("ready", "guest")
     for _ in range(3):
         for tab in tabs:
-            tab.evaluate("{ window.done = window.widget.renew() }")
+            tab.evaluate("() => { window.done = window.widget.renew() }")
         for tab in tabs:
             tab.evaluate("window.done")
     refreshes = clocked.recorder.of("refresh")

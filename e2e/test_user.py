@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import Page, expect
 
-from e2e.support import ServedWorld, Widget
+from e2e.conftest import Complaints
+from e2e.support import ServedWorld, Widget, held_back
 
 
 def test_a_user_is_called_by_name(page: Page, world: ServedWorld) -> None:
@@ -52,6 +54,79 @@ def test_a_guest_becomes_a_user_without_a_reload(page: Page, world: ServedWorld)
     assert widget.session_id != guest
     expect(widget.who).to_have_text("You're signed in as Ada")
     expect(widget.log).to_contain_text("One espresso")
+
+
+@pytest.mark.parametrize(
+    ("last", "words"),
+    [("mina", "You're signed in as Mina"), (None, "You're chatting as a guest")],
+)
+def test_the_last_identify_wins(
+    page: Page, world: ServedWorld, last: str | None, words: str
+) -> None:
+    """Who is named while a sign-in is on its way is who is here, not the one before."""
+    page.goto(world.host.init())
+    widget = Widget(page).is_("ready", "guest")
+    widget.launcher.click()
+    with held_back(page, "**/auth/exchange"):
+        page.evaluate("t => { widget.identify(t) }", world.api.visitor_token("ada"))
+        token = world.api.visitor_token(last) if last else None
+        page.evaluate("t => { window.done = widget.identify(t) }", token)
+    page.evaluate("window.done")
+    expect(widget.who).to_have_text(words)
+    assert widget.stored()["visitor"]["type"] == ("user" if last else "guest")
+
+
+def test_two_identifies_at_once(page: Page, world: ServedWorld) -> None:
+    """Of two calls in one breath the second holds."""
+    page.goto(world.host.init())
+    widget = Widget(page).is_("ready", "guest")
+    token = world.api.visitor_token("ada")
+    page.evaluate("t => Promise.all([widget.identify(t), widget.identify(null)])", token)
+    assert widget.is_("ready", "guest").stored()["visitor"]["type"] == "guest"
+
+
+def test_the_tag_lets_init_come_first(page: Page, world: ServedWorld) -> None:
+    """A page with both keeps its user's session and thread: the tag doesn't begin as a guest."""
+    page.goto(world.host.tag_and_init(mint="ada"))
+    widget = Widget(page).is_("ready", "user")
+    expect(widget.host).to_have_count(1)
+    session_id = widget.session_id
+    widget.launcher.click()
+    expect(widget.say("One espresso")).to_contain_text("Hello Ada")
+    page.reload()
+    assert widget.is_("ready", "user").session_id == session_id
+    expect(widget.log).to_contain_text("Hello Ada")
+    expect(widget.host).to_have_count(1)
+
+
+def test_a_page_that_cant_say_who_is_here(
+    page: Page, world: ServedWorld, complaints: Complaints
+) -> None:
+    """A failure of the page's backend ends no session: the page is asked again, and it goes on."""
+    complaints.expect(500, "user_token_failed")
+    page.goto(world.host.init(mint="ada"))
+    widget = Widget(page).is_("ready", "user")
+    session_id = widget.session_id
+    page.route("**/visitor-token?*", lambda route: route.fulfill(status=500, body="Oops"))
+    page.reload()
+    widget.is_("offline", code="user_token_failed")
+    assert widget.host.get_attribute("data-visitor") is None
+    page.unroute("**/visitor-token?*")
+    assert widget.is_("ready", "user").session_id == session_id
+
+
+@pytest.mark.parametrize("token", [7, {"user_token": "x"}])
+def test_what_is_no_token_signs_nobody_in(
+    page: Page, world: ServedWorld, complaints: Complaints, token: object
+) -> None:
+    """The visitor is a guest and is told so; what the page did wrong is for its console."""
+    complaints.expect(0, "user_token_failed")
+    page.goto(world.host.init(userToken=token))
+    widget = Widget(page).is_("ready", "guest", "user_token_failed")
+    widget.launcher.click()
+    expect(widget.status).to_contain_text("We couldn't confirm your sign-in.")
+    expect(widget.status).not_to_contain_text("neither a string")
+    assert complaints.heard("Kataven: user_token_failed", "neither a string nor null")
 
 
 def test_another_user_doesnt_see_the_thread(page: Page, world: ServedWorld) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, Response, request
@@ -28,6 +29,24 @@ from kataven_flask.throttle import Throttle
 from kataven_flask.tokens import Tokens
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an app holds open.
+
+    Args:
+        live: The registry that it looks tenants up in.
+        store: The state store.
+    """
+
+    live: LiveRegistry
+    store: Store
+
+    def close(self) -> None:
+        """Stop watching the tenants' file, and let go of the state."""
+        self.live.close()
+        self.store.close()
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -59,7 +78,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
     app.register_blueprint(create_blueprint(handshake, ring.jwks, health))
-    app.extensions["kataven"] = live
+    app.extensions["kataven"] = Parts(live, store)
     _add_error_handlers(app)
     open_cors(app)
     if settings.watch:
@@ -111,14 +130,20 @@ def _as_refusal(error: HTTPException) -> errors.Refusal:
         case 404:
             return errors.NotFound("no such path here")
         case 405:
-            return errors.MethodNotAllowed(f"{request.method} is not for this path")
+            return errors.MethodNotAllowed(_use(error))
         case 413:
             return errors.BodyTooLarge(BODY_LIMIT)
         case _:
             return errors.InvalidRequest(error.name)
 
 
-def live_registry(app: Flask) -> LiveRegistry:
-    """Return the registry that an app made by `create_app` looks tenants up in."""
-    live: LiveRegistry = app.extensions["kataven"]
-    return live
+def _use(error: HTTPException) -> str:
+    methods = error.valid_methods if isinstance(error, MethodNotAllowed) else None
+    use = ", ".join(sorted(set(methods or ()) - {"HEAD", "OPTIONS"}))
+    return f"{request.method} is not for this path" + (f"; use {use}" if use else "")
+
+
+def parts_of(app: Flask) -> Parts:
+    """Return what an app made by `create_app` holds open."""
+    parts: Parts = app.extensions["kataven"]
+    return parts

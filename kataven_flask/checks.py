@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime
+from typing import Final
 
 from kataven_flask import errors
 from kataven_flask.messages import Caller
@@ -11,6 +12,8 @@ from kataven_flask.origins import Origin
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import Agent, VisitorType
 from kataven_flask.tokens import Session
+
+_NO_ORIGIN: Final = "the request has no readable Origin or Referer; a browser sends one by itself"
 
 _security = logging.getLogger("kataven_flask.security")
 
@@ -21,7 +24,12 @@ def find_key(registry: Registry, client_key: str | None) -> KeyRecord:
         raise errors.MissingClientKey("send the pk_… key of the page's snippet as client_key")
     record = registry.keys.get(client_key)
     if record is None:
-        raise errors.UnknownClientKey("no tenant has it; copy the key from the snippet again")
+        leaked = client_key.startswith("sk_")
+        raise errors.UnknownClientKey(
+            "this is a secret key, and now it has been seen: rotate it, and use the pk_… key"
+            if leaked
+            else "no tenant has it; copy the key from the snippet again"
+        )
     return record
 
 
@@ -37,7 +45,7 @@ def require_origin(record: KeyRecord, caller: Caller, words: str | None = None) 
     What would have admitted it goes to the log, for the operator, and not to the stranger.
     """
     if caller.origin is None:
-        raise errors.OriginNotAllowed("the request has no readable Origin or Referer", words=words)
+        raise errors.OriginNotAllowed(_NO_ORIGIN, words=words)
     if not record.key.admits(caller.origin):
         _security.warning(
             "origin refused: %s is not admitted by %s [%s]; to admit it add %s to the"
@@ -56,7 +64,7 @@ def require_origin(record: KeyRecord, caller: Caller, words: str | None = None) 
 def require_origin_of(session: Session, caller: Caller) -> None:
     """Raise OriginNotAllowed where a session is used from another origin than its own."""
     if caller.origin is None:
-        raise errors.OriginNotAllowed("the request has no readable Origin or Referer")
+        raise errors.OriginNotAllowed(_NO_ORIGIN)
     if str(caller.origin) != session.origin:
         _security.warning("session %s used from another origin: %s", session.sid, caller.origin)
         raise errors.OriginNotAllowed(

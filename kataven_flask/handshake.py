@@ -34,7 +34,7 @@ from kataven_flask.sessions import Clock, Sessions, new_id
 from kataven_flask.store import Store
 from kataven_flask.tokens import Session, Tokens, VisitorClaims
 
-_WRONG_SECRET: Final = "send a live secret key of this tenant as `Authorization: Bearer sk_…`"  # noqa: S105
+_WRONG_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105
 
 _security = logging.getLogger("kataven_flask.security")
 

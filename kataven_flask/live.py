@@ -51,10 +51,12 @@ class LiveRegistry:
         except Exception:
             self.fault = ConfigurationError("reading it failed; the log says where")
             raise
-        self.fault = None
-        if registry.revision != self.current.revision:
-            self.current = registry
+        changed = registry.revision != self.current.revision
+        if changed or self.fault is not None:
             _log.info("config revision %s is in force", registry.revision)
+        if changed:
+            self.current = registry
+        self.fault = None
 
     def look(self) -> None:
         """Reload, and go on whatever happens."""

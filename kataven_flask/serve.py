@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import socket
 import time
@@ -37,6 +38,8 @@ _POLL: Final = 1.0
 _PORT: Final = re.compile("[0-9]{1,5}")
 
 WsgiApp = Callable[..., Any]
+
+logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it has a line for each that waits
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,13 @@ def _pattern(name: str, pattern: re.Pattern[str], hint: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _no_secret(text: str) -> str:
+    if text.startswith("sk_"):
+        message = "this is a secret key itself; make a new one and write its hash, sha256:…"
+        raise ValueError(message)
+    return text
+
+
 def _origin_pattern(value: object) -> OriginPattern:
     if not isinstance(value, str):
         message = "write an origin as text, for example https://acme.com"
@@ -138,7 +145,9 @@ ClientKeyText = Annotated[
     str, _pattern("client key", CLIENT_KEY, "pk_live_<tenant>_ and 22 to 64 letters and digits")
 ]
 SecretHash = Annotated[
-    str, _pattern("hash of a secret key", SECRET_HASH, "sha256: and 64 hex digits in lower case")
+    str,
+    AfterValidator(_no_secret),
+    _pattern("hash of a secret key", SECRET_HASH, "sha256: and 64 hex digits in lower case"),
 ]
 AllowlistEntry = Annotated[
     OriginPattern, BeforeValidator(_origin_pattern), PlainSerializer(lambda p: p.text)

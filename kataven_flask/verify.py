@@ -94,6 +94,8 @@ class SessionVerifier:
             key = self._find_key(unverified_jwt)
             claims = self._decode(unverified_jwt, key)
             return _session(claims)
+        except jwt.InvalidTokenError as error:
+            raise InvalidSession(f"not a live session token: {error}") from error
         except (jwt.PyJWTError, KeyError, ValueError, RecursionError) as error:
             raise InvalidSession("not a live session token") from error
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import yaml
 
+from kataven_flask.assets import example_config
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.faults import DocumentPath, Fault, Mark, Marks
 
@@ -56,6 +57,7 @@ def document_files(path: Path) -> tuple[Path, ...]:
         if not path.exists():
             message = (
                 f"{path}: no such file; name the tenants' file with --config or KATAVEN_CONFIG"
+                f" (there is an example at {example_config()})"
             )
             raise ConfigurationError(message)
         return (path,)
@@ -148,7 +150,8 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             at = self._mark(mark) if mark else Mark(self._file)
-            self._unreadable(at, f"not YAML: {error.problem or error.context}")
+            hint = "; text with a * at its start goes in quotes" * ("alphabetic" in str(error))
+            self._unreadable(at, f"not YAML: {error.problem or error.context}{hint}")
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             self._unreadable(Mark(self._file), f"not YAML in UTF-8: {str(error).splitlines()[0]}")
         else:

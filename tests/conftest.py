@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import FrozenClock, Service
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """Close what a test has opened."""
+    yield
+    while Service.opened:
+        Service.opened.pop().close()
 
 
 @pytest.fixture

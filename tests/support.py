@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import yaml
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from kataven_flask.app import create_app, live_registry
+from kataven_flask.app import create_app, parts_of
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.settings import Settings
 
@@ -106,6 +106,9 @@ class Service:
         settings: Members of `Settings` to set otherwise.
     """
 
+    opened: ClassVar[list[Service]] = []
+    """Those that a test has made, to be closed after it."""
+
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.clock = FrozenClock()
         self.document = document()
@@ -121,6 +124,11 @@ class Service:
         self.settings = dataclasses.replace(defaults, **settings)
         self.app: Flask = create_app(self.settings)
         self.client: FlaskClient = self.app.test_client()
+        Service.opened.append(self)
+
+    def close(self) -> None:
+        """Let go of its files."""
+        parts_of(self.app).close()
 
     def write(self) -> None:
         """Write the tenants' file."""
@@ -129,7 +137,7 @@ class Service:
     def edit(self) -> None:
         """Write the tenants' file, and have the server pick it up as it would by itself."""
         self.write()
-        live = live_registry(self.app)
+        live = parts_of(self.app).live
         live.reload()
         assert live.fault is None, live.fault
 

@@ -35,26 +35,25 @@ def test_check_prints_every_fault_with_its_place(tmp_path: Path) -> None:
 
 
 def test_generated_keys_can_be_pasted(tmp_path: Path) -> None:
-    """What `keys generate` prints is an entry of the file; the secret is not in it."""
+    """What `keys generate` prints is a whole tenant of the file; the secret is not in it."""
     result = CliRunner().invoke(main, ["keys", "generate", "acme"])
     assert result.exit_code == 0
-    entry = yaml.safe_load(result.stdout)
     secret = result.stderr.splitlines()[-1]
     assert secret.startswith("sk_live_acme_")
     assert secret not in result.stdout
-    assert entry[0]["secrets"] == [{"hash": hash_secret_key(secret)}]
     config = tmp_path / "tenants.yaml"
-    content = document()
-    content["tenants"]["acme"]["keys"] = entry
-    config.write_text(yaml.safe_dump(content))
-    assert entry[0]["client_key"] in load_registry(config).keys
+    config.write_text("version: 1\ntenants:\n" + result.stdout)
+    registry = load_registry(config)
+    record, _ = registry.secrets[hash_secret_key(secret)]
+    assert record.key.client_key.startswith("pk_live_acme_")
 
 
 def test_generated_test_keys_are_for_loopback() -> None:
     """`--test` makes keys that load with the loopback entry printed beside them."""
     result = CliRunner().invoke(main, ["keys", "generate", "acme", "--test"])
-    assert yaml.safe_load(result.stdout)[0]["client_key"].startswith("pk_test_acme_")
-    assert "localhost:*" in result.stdout
+    (key,) = yaml.safe_load(result.stdout)["acme"]["keys"]
+    assert key["client_key"].startswith("pk_test_acme_")
+    assert key["domain_allowlist"] == ["localhost:*", "*.localhost:*"]
 
 
 @pytest.mark.parametrize("tenant", ["A", "Acme", "acme inc", "x" * 33])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
 from kataven_flask.errors import ConfigurationError
@@ -12,6 +14,21 @@ from kataven_flask.keys import (
     generate_secret_key,
     hash_secret_key,
 )
+
+_ENTRY: Final = """\
+  # Under `tenants:`. For a tenant that stands there already, take what is under `keys:`.
+  {tenant}:
+    name: {tenant}
+    agents:
+      support:
+        display_name: Support
+    keys:
+      - name: my site
+        client_key: {client_key}
+        secrets:
+          - hash: {hash}
+        domain_allowlist: [{sites}]
+"""
 
 
 @click.group()
@@ -33,12 +50,13 @@ def generate(tenant: str, mode: Mode) -> None:
     if not TENANT_ID.fullmatch(tenant):
         raise ConfigurationError(f"{tenant!r} is not a tenant id: a-z, 0-9 and -, 2 to 32")
     secret_key = generate_secret_key(tenant, mode)
-    site = "localhost:*" if mode == "test" else "https://example.com"
-    click.echo(f"      # under tenants.{tenant}.keys, with the page's own origins:")
-    click.echo("      - name: my site")
-    click.echo(f"        client_key: {generate_client_key(tenant, mode)}")
-    click.echo("        secrets:")
-    click.echo(f"          - hash: {hash_secret_key(secret_key)}")
-    click.echo(f"        domain_allowlist: [{site}]")
-    click.echo("\nThe secret key, for the site's backend; it is shown this once:", err=True)
+    click.echo(
+        _ENTRY.format(
+            tenant=tenant,
+            client_key=generate_client_key(tenant, mode),
+            hash=hash_secret_key(secret_key),
+            sites='"localhost:*", "*.localhost:*"' if mode == "test" else "https://example.com",
+        )
+    )
+    click.echo("The secret key, for the site's backend; it is shown this once:", err=True)
     click.echo(secret_key, err=True)

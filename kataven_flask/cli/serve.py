@@ -11,7 +11,7 @@ from typing import get_args
 
 import click
 
-from kataven_flask.app import create_app, live_registry
+from kataven_flask.app import create_app, parts_of
 from kataven_flask.cli.options import config_option
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.origins import Origin
@@ -107,7 +107,6 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     if trusted_proxy is not None:
         _require_ip_address(trusted_proxy)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for each that waits
     listener = bind(Address.parse(listen))
     host, port = listener.getsockname()[:2]
     address = Address(host, port)
@@ -120,7 +119,7 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
         watch=False,  # a thread would not outlive the fork; each worker starts its own
     )
     app = create_app(settings)
-    live = live_registry(app)
+    live = parts_of(app).live
 
     def make_server() -> Server:
         live.watch()

@@ -13,10 +13,11 @@ from socket import socket
 from types import FrameType
 from typing import Any, Final
 
-from kataven_flask.app import create_app, live_registry
+from kataven_flask.app import create_app, parts_of
 from kataven_flask.demo.connect import create_connect
 from kataven_flask.demo.shop import create_shop
 from kataven_flask.demo.stranger import create_stranger
+from kataven_flask.errors import ConfigurationError
 from kataven_flask.serve import Address, Server, bind
 from kataven_flask.settings import Settings
 
@@ -86,8 +87,11 @@ def demo_sites(config: Path, port: int = 0) -> Iterator[DemoSites]:
         api = create_app(
             Settings(config=config, instance=instance, state="memory:", issuer=sites.api)
         )
-        stack.callback(live_registry(api).close)
-        registry = live_registry(api).current
+        parts = parts_of(api)
+        stack.callback(parts.close)
+        registry = parts.live.current
+        if CLIENT_KEY not in registry.keys:
+            raise ConfigurationError(f"{config}: lacks the demo's key {CLIENT_KEY}; see --config")
         backend_url = f"http://{LOOPBACK}:{ports[0]}"  # not every resolver knows *.localhost
         apps = [
             api,

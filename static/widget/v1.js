@@ -42,6 +42,7 @@
 
   /** For the console: what a developer can do where the server's words don't say. */
   const REMEDIES = {
+    __proto__: null,
     origin_not_allowed: `Add ${location.origin} to this key's domain_allowlist.`,
     user_token_failed: "userToken has to give a visitor token, or null for nobody.",
     network_error: "Is the API up, and in connect-src of this page's CSP?",
@@ -102,6 +103,9 @@
     }
   }
 
+  /** What somebody else's code threw: the console gets to see it, the visitor doesn't. */
+  const failure = (code, error) => Object.assign(new Refusal(code), { note: String(error) });
+
   /** Simple requests, so that no preflight comes before them: safelisted headers, text/plain bodies. */
   async function request(url, options) {
     const response = await fetch(url, {
@@ -111,15 +115,15 @@
       ...options,
       headers: { Accept: "application/problem+json", ...options?.headers },
     }).catch(() => { throw new Refusal("network_error", "", 0, true); });
+    const { status, headers } = response;
     const text = await response.text().catch(() => "");
     let answer = {};
     try {
-      answer = JSON.parse(text);
-    } catch {
-      answer.detail = text.slice(0, 300); // a plain string, or a proxy's page
+      answer = Object(JSON.parse(text));
+    } catch { // words, unless it is a proxy's page
+      if (/^text\/plain\b/i.test(headers.get("Content-Type"))) answer.detail = text.slice(0, 300);
     }
     if (response.ok) return answer;
-    const { status, headers } = response;
     throw new Refusal(
       answer.code || headers.get("X-Error-Code") || `http_${status}`,
       [answer.title, answer.detail].filter(Boolean).join(": "),
@@ -139,8 +143,10 @@
         use();
       } catch { /* blocked, full, or not ours */ }
     };
-    attempt(() => { kept = JSON.parse(sessionStorage.getItem(name)) || kept; });
+    const load = () => attempt(() => { kept = JSON.parse(sessionStorage.getItem(name)) || {}; });
+    load();
     return {
+      load,
       get: (key) => kept[key],
       set(change) {
         Object.assign(kept, change);
@@ -159,19 +165,21 @@
   function createKeeper({ apiUrl, publicKey, agentId, userToken }, name, store, on) {
     let session = null;
     let config = null;
-    let settled = false; // is the session that of whoever the page says is here?
+    let asked = 1; // how often the page has said who is here
+    let met = 0; // which of these the session is that of
     let notice = null; // why the visitor is a guest though the page says otherwise
     let refusal = null; // what the last run came to
     let running = null;
     let restarted = false;
     let tries = 0;
+    let over = false;
     let notBefore = 0;
     let timer;
     let spent;
     let configuring;
 
     const channel = window.BroadcastChannel && new BroadcastChannel(name);
-    if (channel) channel.onmessage = ({ data }) => hear(data);
+    if (channel) channel.onmessage = ({ data }) => hear(data || {});
 
     const due = () => Date.now() >= session.renewAt;
     const alive = () => session?.expires > Date.now();
@@ -198,8 +206,11 @@
       clearTimeout(timer);
       configuring = config || configure();
       const parts = await Promise.allSettled([keep(), configuring]);
-      const reason = parts.find((part) => part.reason)?.reason || await follow().catch((error) => error);
-      if (reason) throw fail(reason.code ? reason : new Refusal("widget_error", String(reason)));
+      let { reason } = parts.find((part) => part.reason) || {};
+      if (over) throw refusal;
+      if (!reason && (!session || met !== asked)) return run(); // signed out, or in, meanwhile
+      reason ||= await follow().catch((error) => error);
+      if (reason) throw fail(reason instanceof Refusal ? reason : failure("widget_error", reason));
       tries = 0;
       refusal = null;
       schedule(session.renewAt - Date.now());
@@ -207,7 +218,7 @@
     }
 
     async function keep() {
-      if (!settled || !session) await settle();
+      if (met !== asked || !session) await settle();
       else if (due()) await refresh();
     }
 
@@ -217,18 +228,21 @@
       const { retryable, retryAfter } = reason;
       if (retryable) {
         const backoff = Math.min(MAX_BACKOFF, 1000 * 2 ** tries++) * (0.5 + Math.random() / 2);
-        notBefore = Date.now() + retryAfter;
-        schedule(Math.max(backoff, retryAfter));
+        const least = Math.max(retryAfter, 1000);
+        notBefore = Date.now() + least;
+        schedule(Math.max(backoff, least));
       } else {
         take(null);
       }
-      on.problem(reason, alive() && settled ? "ready" : retryable ? "offline" : "refused");
+      on.problem(reason, alive() && met === asked ? "ready" : retryable ? "offline" : "refused");
       return reason;
     }
 
     async function configure(agent = agentId) {
       const query = new URLSearchParams({ client_key: publicKey, ...(agent && { agent_id: agent }) });
-      config = await request(`${apiUrl}/api/v1/widget/config?${query}`);
+      const answer = await request(`${apiUrl}/api/v1/widget/config?${query}`);
+      if (!answer.agent) throw new Refusal("bad_answer", "", 0, true);
+      config = answer;
       if (agent === agentId) store.set({ usersOnly: config.agent.auth_mode === "user" });
       on.config(config);
     }
@@ -240,18 +254,22 @@
 
     /** Makes the session that of whoever the page says is here. */
     async function settle() {
+      const meeting = asked;
       session ||= store.get("session");
       if (!(session?.lost > Date.now())) session = null;
       notice = null;
       const token = await ask().catch((reason) => { notice = reason; });
+      // A page that can't say right now is asked again, before a user's session is given up.
+      if (notice && isUser()) throw Object.assign(notice, { retryable: true });
       if (token && isUser() && subject(token) === subject(session.token)) {
         await resume();
+        spent = token; // a token for a session that goes on signs nobody in again
       } else {
         if (token) notice = await exchange(token);
-        // A page that names nobody has signed out, and one that can't say gets no benefit of the doubt.
+        // A page that names nobody has signed out, and a token that is refused names nobody.
         if (!token || notice) await becomeGuest();
       }
-      settled = true;
+      met = meeting;
     }
 
     function resume() {
@@ -261,12 +279,15 @@
 
     /** The visitor token that the page gives, or null for nobody. */
     async function ask() {
-      if (typeof userToken !== "function") return userToken === spent && !session ? null : userToken;
+      const given = userToken;
+      const asks = typeof given === "function";
       try {
         const late = pause(TIMEOUT).then(() => { throw new Error("no answer in time"); });
-        return await Promise.race([userToken(), late]);
+        const token = await Promise.race([asks ? given() : given, late]);
+        if (typeof (token ?? "") !== "string") throw new TypeError(`neither a string nor null: ${typeof token}`);
+        return !asks && token === spent && !session ? null : token;
       } catch (error) {
-        throw new Refusal("user_token_failed", String(error));
+        throw failure("user_token_failed", error);
       }
     }
 
@@ -278,7 +299,7 @@
         await begin("exchange", { token, client_key: publicKey, ...guest });
       } catch (reason) {
         if (!NOT_SIGNED_IN.test(reason.code)) throw reason;
-        const next = again && (await ask());
+        const next = again && (await ask().catch(ignore));
         return next ? exchange(next, false) : reason;
       }
       spent = token;
@@ -287,7 +308,7 @@
     }
 
     async function becomeGuest() {
-      if (isUser()) await logout(session);
+      if (isUser()) logout(session);
       if (session) return resume();
       try {
         // A tab that knows its agent takes no guests looks before it asks.
@@ -337,8 +358,8 @@
       // Counted from before the request: an answer that was long on its way is not taken for young.
       const sent = Date.now();
       const answer = await post(path, body);
-      if (!answer.token) throw new Refusal("bad_answer", "", 0, true); // a hotel's sign-in page, say
       const life = (answer.expires_at - answer.server_time) * 1000;
+      if (!answer.token || !(life > 0)) throw new Refusal("bad_answer", "", 0, true); // a hotel's sign-in page, say
       take({
         token: answer.token,
         refresh: answer.refresh_token,
@@ -355,24 +376,30 @@
     function take(next) {
       session = next;
       store.set({ session });
-      if (session) on.session(session);
+      on.session(session);
     }
 
     async function logout(old) {
       if (session === old) take(null);
-      channel?.postMessage({ ended: old.id });
+      channel?.postMessage({ ended: old.id, left: old.visitor.id });
       await post("logout", { refresh_token: old.refresh }, { keepalive: true }).catch(ignore);
     }
 
     /** News from a tab that holds a copy of this session. */
-    function hear({ ended, session: renewed }) {
+    function hear({ ended, left, session: renewed }) {
       if (!session) return;
       if (ended === session.id) {
         take(null);
+        refusal = null;
+        tick().catch(ignore);
+      } else if (isUser() && left === session.visitor.id) {
+        asked += 1; // signed out in a tab with a session of its own: is it so for this page too?
+        refusal = null;
         tick().catch(ignore);
       } else if (renewed?.id === session.id && renewed.expires > session.expires) {
         take(renewed);
-        schedule(session.renewAt - Date.now());
+        refusal = null;
+        tick().catch(ignore);
       }
     }
 
@@ -383,11 +410,17 @@
         if (refusal || !session || due()) tick().catch(ignore);
       },
       async identify(who = userToken) {
-        await idle();
         userToken = who;
-        settled = false;
-        refusal = null;
+        asked += 1;
+        await idle();
+        if (!over) refusal = null;
         return tick();
+      },
+      /** As after a reload: the session is the one that the store has, if the page still names its user. */
+      recall() {
+        session = null;
+        on.session(null);
+        this.identify().catch(ignore);
       },
       async renew() {
         await idle();
@@ -397,18 +430,20 @@
       async token() {
         await idle();
         // A renewal that failed does no harm while the old token is good.
-        if (!session || due()) await tick().catch((reason) => { if (!alive()) throw reason; });
+        const meets = () => met === asked && session;
+        if (!meets() || due()) await tick().catch((reason) => { if (!meets() || !alive()) throw reason; });
         return session.token;
       },
       async end() {
+        over = true;
+        refusal = new Refusal("shut_down");
         await idle();
         clearTimeout(timer);
-        channel?.close();
-        refusal = new Refusal("shut_down");
         const old = session;
         session = null;
         store.clear();
-        if (old) await post("logout", { refresh_token: old.refresh }, { keepalive: true }).catch(ignore);
+        if (old) await logout(old);
+        channel?.close();
       },
     };
   }
@@ -455,7 +490,7 @@ h2 { font-weight: 700; font-size: 1.1em; line-height: 1.25 }
 .log { flex: 1; display: flex; flex-direction: column; gap: 8px; overflow: auto; overscroll-behavior: contain; padding: 18px }
 .who:empty, .status:empty { display: none }
 .log:empty { padding: 0 }
-.log p { max-width: 85%; padding: 9px 14px; border-radius: 18px; white-space: pre-wrap; overflow-wrap: anywhere }
+.log p { max-width: 85%; padding: 8px 13px; border: 1px solid transparent; border-radius: 18px; white-space: pre-wrap; overflow-wrap: anywhere }
 .agent { align-self: flex-start; background: var(--soft); border-end-start-radius: 4px }
 .visitor { align-self: flex-end; background: var(--accent); color: var(--on-accent); border-end-end-radius: 4px }
 .status { margin: 14px; padding: 12px 14px; border-radius: 12px; font-size: .9em; background: var(--soft); overflow-wrap: anywhere }
@@ -515,7 +550,8 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
 
     function brand({ agent = {}, branding = {} }) {
       for (const part of ["primary", "accent"]) {
-        const hex = (branding[`${part}_color`] || "#3f4654").replace(/^#(.)(.)(.)$/, "#$1$1$2$2$3$3");
+        const given = String(branding[`${part}_color`]).replace(/^#(.)(.)(.)$/, "#$1$1$2$2$3$3");
+        const hex = /^#[0-9a-f]{6}$/i.test(given) ? given : "#3f4654";
         root.style.setProperty(`--${part}`, hex);
         root.style.setProperty(`--on-${part}`, readableOn(hex));
       }
@@ -527,7 +563,7 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       const face = agent.avatar_url || branding.logo_url;
       if (face) head.prepend(picture(face));
       if (branding.logo_url) launcher.prepend(picture(branding.logo_url));
-      if (agent.greeting) log.prepend(el("p", { className: "agent greeting", textContent: agent.greeting }));
+      if (agent.greeting) log.prepend(el("p", { className: "agent greeting", dir: "auto", textContent: agent.greeting }));
     }
 
     /** Shows how things stand, with a word about it where one is needed. */
@@ -563,7 +599,7 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
     }
 
     function line(speaker, text) {
-      const said = el("p", { className: `line ${speaker}`, textContent: text });
+      const said = el("p", { className: `line ${speaker}`, dir: "auto", textContent: text });
       log.append(said);
       log.scrollTop = log.scrollHeight;
       return said;
@@ -577,7 +613,7 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       panel.ariaModal = String(matchMedia(NARROW).matches);
       launcher.ariaExpanded = "true";
       log.scrollTop = log.scrollHeight;
-      if (quietly !== true) [input, log, shut].find((node) => node.offsetHeight && !node.disabled).focus();
+      if (quietly !== true) [input, log, shut].find((node) => node.offsetHeight && !node.disabled)?.focus();
       on.toggled("open");
     }
 
@@ -635,9 +671,10 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
     const apiUrl = (options.apiUrl || home || "").replace(/\/+$/, "");
     if (!apiUrl) throw new TypeError("Kataven.init needs an apiUrl.");
     const known = widgets.get(publicKey);
-    if (known && "userToken" in options) known.identify(options.userToken).catch(ignore);
-    if (!known) widgets.set(publicKey, assemble({ ...options, apiUrl }));
-    return widgets.get(publicKey);
+    if (known && "userToken" in options) known.handle.identify(options.userToken ?? null).catch(ignore);
+    if (known) known.place(); // a page that swaps its body took it away
+    else widgets.set(publicKey, assemble({ ...options, apiUrl }));
+    return widgets.get(publicKey).handle;
   }
 
   function assemble(options) {
@@ -649,10 +686,12 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
     const events = new EventTarget();
     const standing = {}; // so that a late listener learns what holds now
     let logged;
+    let returned = ""; // what wasn't delivered, as it stands in the input
 
     const view = createView(strings, {
       send: connectUrl && send,
       toggled(type) {
+        if (listening.signal.aborted) return;
         store.set({ open: type === "open" });
         emit(type);
       },
@@ -680,6 +719,7 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
     }
 
     function showSession(session) {
+      if (!session) return hideSession();
       const { id, agent, visitor, expires } = session;
       const owner = store.get("owner");
       // What a user wrote is for nobody else at this screen.
@@ -693,11 +733,19 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       emit("session", standing.session = { visitor, sessionId: id, agentId: agent, expiresAt: expires });
     }
 
-    function problem({ code, detail, status, retryable, signIn }, state) {
+    /** Signed out, or over: whoever comes next is told by a new session, and may need a while. */
+    function hideSession() {
+      standing.session = null;
+      view.visitor(null);
+      if (store.get("owner")?.type === "user") view.lines([]);
+    }
+
+    function problem({ code, detail, note, status, retryable, signIn }, state) {
       const message = signIn ? strings.please_sign_in
         : NOT_SIGNED_IN.test(code) ? strings.not_signed_in
           : ENDED.test(code) ? strings.session_over
-            : strings[code] || (retryable ? strings.retrying : strings.refused);
+            : Object.hasOwn(strings, code) ? strings[code]
+              : retryable ? strings.retrying : strings.refused;
       if (state !== "ready") {
         standing.ready = null;
         view.visitor(null);
@@ -706,7 +754,7 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       if (state !== "ready" || !retryable) {
         view.show(state, { title: message, detail: signIn || retryable ? "" : detail, code, bad: !signIn });
       }
-      if (!signIn) complain(code, status, detail || message, REMEDIES[code]);
+      if (!signIn) complain(code, status, note || detail || message, REMEDIES[code]);
       emit("error", standing.error = { code, detail, status, retryable, message });
     }
 
@@ -720,53 +768,74 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
       return view.line(...said);
     }
 
+    /** Is the one who wrote it still here? Nobody else may send it, or read the reply. */
+    const isKept = (said) => (store.get("lines") || []).includes(said);
+
     async function send(text) {
       const said = ["visitor", text];
-      const asked = say(said);
+      const line = say(said);
       const waiting = Object.assign(view.line("agent", "…"), { ariaHidden: "true" });
       try {
-        const { reply } = await deliver(text).catch(async (reason) => {
+        const { reply } = await deliver(said).catch(async (reason) => {
           if (reason.status !== 401) throw reason;
           await keeper.renew(); // cut short, perhaps; asked once more, it is a real no
-          return deliver(text);
+          return deliver(said);
         });
         if (typeof reply !== "string") throw new Refusal("bad_answer");
-        waiting.remove();
+        if (!standing.session || !isKept(said)) return;
         say(["agent", reply]);
         if (standing.ready) showReady();
       } catch (reason) {
-        waiting.remove();
-        unsay(said, asked);
+        if (!isKept(said)) return;
+        unsay(said, line);
         if (standing.ready) view.show("ready", { title: strings.not_delivered, code: reason.code, bad: true });
         complain(reason.code, reason.status, `${connectUrl} didn't answer. ${reason.detail || ""}`);
+      } finally {
+        waiting.remove();
       }
     }
 
-    /** Gives back what wasn't delivered, unless somebody else is here by now. */
+    /** Gives back what wasn't delivered: before the draft, after what was given back already. */
     function unsay(said, line) {
-      const lines = store.get("lines") || [];
-      if (!lines.includes(said)) return;
-      store.set({ lines: lines.filter((kept) => kept !== said) });
-      line.remove();
-      view.input.value = `${said[1]}\n${view.input.value}`.trim();
+      const lines = store.get("lines").filter((kept) => kept !== said);
+      store.set({ lines });
+      if (line.isConnected) line.remove();
+      else view.lines(lines); // drawn anew meanwhile, with a new session
+      const { input } = view;
+      if (!input.value.startsWith(returned)) returned = "";
+      const draft = input.value.slice(returned.length).trim();
+      returned = [returned, said[1]].filter(Boolean).join("\n");
+      input.value = [returned, draft].filter(Boolean).join("\n");
     }
 
-    async function deliver(message) {
+    async function deliver(said) {
+      const token = await keeper.token();
+      if (!isKept(said)) throw new Refusal("somebody_else");
       return request(connectUrl, {
         method: "POST",
-        headers: { Authorization: `Bearer ${await keeper.token()}`, "Content-Type": "application/json" },
-        body: JSON.stringify({ message }),
+        headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+        body: JSON.stringify({ message: said[1] }),
       });
     }
 
     const listen = (target, type, act) => target.addEventListener(type, act, { signal: listening.signal });
 
+    /** What this page remembers is as old as the page; the tab went on without it. */
+    function comeBack() {
+      store.load();
+      keeper.recall();
+    }
+
+    function place() {
+      if (document.body && !view.host.isConnected && !listening.signal.aborted) document.body.append(view.host);
+    }
+
     function start() {
-      document.body.append(view.host);
+      place();
       listen(document, "visibilitychange", () => document.hidden || keeper.wake());
       listen(window, "online", keeper.wake);
       // Back out of the page cache: somebody may have signed in or out meanwhile.
-      listen(window, "pageshow", (event) => event.persisted && keeper.identify().catch(ignore));
+      listen(window, "pageshow", (event) => event.persisted && comeBack());
       keeper.tick().catch(ignore);
       if (store.get("open") && !matchMedia(NARROW).matches) view.open(true);
     }
@@ -774,10 +843,16 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
     if (document.body) start();
     else listen(document, "DOMContentLoaded", start);
 
-    return {
-      open: () => view.open(),
+    const handle = {
+      open() {
+        place();
+        view.open();
+      },
       close: view.close,
-      toggle: view.toggle,
+      toggle() {
+        place();
+        view.toggle();
+      },
       identify: keeper.identify,
       getToken: keeper.token,
       renew: keeper.renew,
@@ -788,16 +863,30 @@ textarea { flex: 1; min-width: 0; max-height: 8em; resize: none; field-sizing: c
         return () => events.removeEventListener(type, heard);
       },
       async shutdown() {
+        if (listening.signal.aborted) return;
         widgets.delete(publicKey);
         listening.abort();
         view.host.remove();
         await keeper.end();
       },
     };
+    return { handle, place };
   }
 
   window.Kataven ??= Object.freeze({ init });
 
-  const { clientKey, agent, connectUrl } = script?.dataset || {};
-  if (clientKey) window.Kataven.init({ publicKey: clientKey, agentId: agent, connectUrl, apiUrl: home });
+  /** The tag names nobody, so it lets the page's own `init` come first; after that this one does nothing. */
+  function startFromTag() {
+    const { clientKey, agent, connectUrl } = script.dataset;
+    window.Kataven.init({ publicKey: clientKey, agentId: agent, connectUrl, apiUrl: home });
+  }
+
+  if (script?.dataset.clientKey) {
+    const later = () => setTimeout(startFromTag); // behind the page's own listeners
+    const [navigation] = performance.getEntriesByType("navigation");
+    // By the clock: while deferred scripts run, the state is "interactive" already, but init may yet come.
+    const parsed = document.readyState === "complete" || navigation?.domContentLoadedEventStart > 0;
+    if (parsed) later();
+    else window.addEventListener("DOMContentLoaded", later, { once: true });
+  }
 })();

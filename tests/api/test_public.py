@@ -8,7 +8,7 @@ from typing import Final
 import jwt
 import pytest
 
-from kataven_flask.app import live_registry
+from kataven_flask.app import parts_of
 from kataven_flask.assets import static_dir
 from tests.api.wire import STRANGER, claims, visitor_token
 from tests.support import Service, refused
@@ -112,7 +112,7 @@ def test_ready(service: Service) -> None:
     kid = service.client.get(JWKS).get_json()["keys"][0]["kid"]
     assert answer.get_json() == {
         "status": "ready",
-        "config": {"revision": live_registry(service.app).current.revision, "ok": True},
+        "config": {"revision": parts_of(service.app).live.current.revision, "ok": True},
         "state": {"ok": True},
         "signing_key": {"ok": True, "kid": kid},
     }
@@ -132,7 +132,7 @@ def test_a_faulty_edit_changes_nothing_and_is_told(service: Service) -> None:
     before = service.client.get("/readyz").get_json()["config"]["revision"]
     service.document["tenants"]["acme"]["default_agent"] = "nobody"
     service.write()
-    live_registry(service.app).reload()
+    parts_of(service.app).live.reload()
     config = service.client.get("/readyz").get_json()["config"]
     assert config["revision"] == before
     assert config["ok"] is False
