@@ -22,7 +22,8 @@ def test_one_line_in_the_page_makes_a_guest(page: Page, world: ServedWorld) -> N
 def test_init_makes_a_guest(page: Page, world: ServedWorld) -> None:
     """`Kataven.init` without a user token does the same."""
     page.goto(world.host.init())
-    Widget(page).is_("ready", "guest")
+    widget = Widget(page).is_("ready", "guest")
+    assert re.fullmatch(r"ses_[\w-]{20,}", widget.session_id)
 
 
 def test_a_guest_is_told_so_and_greeted(page: Page, world: ServedWorld) -> None:

@@ -333,12 +333,13 @@ class TestOpenAndClose:
     def test_ping(self, store: Store) -> None:
         """A store that works says so, before and after any step."""
         store.ping()
-        store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+        assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW), "to look spends nothing"
         store.ping()
+        assert not store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW), "nor forgets anything"
 
     def test_close_twice(self, store: Store) -> None:
         """A store can be closed twice."""
-        store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+        assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
         store.close()
         store.close()
 
