@@ -25,6 +25,7 @@ from kataven_flask.registry import Registry
 from kataven_flask.settings import Settings
 from kataven_flask.signing import open_key_ring
 from kataven_flask.store import Store, store_from_url
+from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
 from kataven_flask.tokens import Tokens
 
@@ -64,7 +65,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environ()
     live = LiveRegistry(settings.config)
     ring = open_key_ring(settings.instance, settings.signing_alg)
-    store = store_from_url(settings.state_url)
+    store = _open_store(settings)
 
     def tokens(registry: Registry) -> Tokens:
         return Tokens(ring, registry.issuer or settings.issuer, registry.audience)
@@ -84,6 +85,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.watch:
         live.watch()
     return app
+
+
+def _open_store(settings: Settings) -> Store:
+    """Open the state store; where it is out of reach now, it is tried again at each request."""
+    store = Breaker(store_from_url(settings.state_url))
+    try:
+        store.begin(int(settings.clock()))
+    except errors.StoreError as error:
+        _log.error("state store out of reach: %s", error)
+    store.close()  # a connection is not to be carried over a fork
+    return store
 
 
 def _health(live: LiveRegistry, store: Store, kid: str) -> Health:

@@ -30,7 +30,7 @@ from kataven_flask.messages import (
     WidgetConfig,
 )
 from kataven_flask.registry import KeyRecord, Registry
-from kataven_flask.sessions import Clock, Sessions, new_id
+from kataven_flask.sessions import Clock, Sessions, new_id, new_session_id, user_digest
 from kataven_flask.store import Store
 from kataven_flask.tokens import Session, Tokens, VisitorClaims
 
@@ -106,7 +106,7 @@ class Handshake:
         agent_id, agent = resolve_agent(record, agent_id)
         require_auth_mode(agent_id, agent, "guest")
         session = Session(
-            sid=new_id("ses"),
+            sid=new_session_id(user=None),
             sub=new_id("guest"),
             tenant=record.tenant_id,
             agent_id=agent_id,
@@ -150,7 +150,7 @@ class Handshake:
         began_ms = self._sessions.now_ms()
         self._sessions.spend(visitor)
         session = Session(
-            sid=new_id("ses"),
+            sid=new_session_id(user_digest(visitor.tenant, visitor.sub)),
             sub=visitor.sub,
             tenant=record.tenant_id,
             agent_id=agent_id,
@@ -209,12 +209,13 @@ class Handshake:
             StoreError: The session can't be ended.
         """
         registry = self._registry()
-        session = self._sessions.verified_refresh(self._tokens(registry), refresh_token).session
+        claims = self._sessions.verified_refresh(self._tokens(registry), refresh_token)
+        session = claims.session
         record = registry.keys.get(session.client_key)
         if record is not None:
             self._throttle_page("logout", record, caller, record.limits.refresh_per_minute)
         require_origin_of(session, caller)
-        self._sessions.end(session)
+        self._sessions.end(claims)
 
     # --- what the tenant's backend asks for
 

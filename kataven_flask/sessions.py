@@ -11,10 +11,17 @@ from typing import Final
 from kataven_flask import errors
 from kataven_flask.messages import SessionGrant
 from kataven_flask.registry import KeyRecord
-from kataven_flask.store import Outcome, Presented, Rotation, Store
-from kataven_flask.tenants import MAX_REFRESH_TTL
+from kataven_flask.store import (
+    Outcome,
+    PresentedRefresh,
+    PresentedVisitor,
+    Rotation,
+    Spending,
+    Store,
+)
+from kataven_flask.store.base import shard_of
+from kataven_flask.tenants import HOUR, MAX_REFRESH_TTL
 from kataven_flask.tokens import (
-    CLOCK_SKEW,
     BadTokenError,
     RefreshClaims,
     Session,
@@ -30,6 +37,13 @@ Clock = Callable[[], float]
 _ID_BYTES: Final = 16
 """128 bits: as many as RFC 6749, section 10.10, wants of anything nobody may guess."""
 
+CLOCK_FAULT: Final = 2 * HOUR
+"""Seconds that an entry of the store outlives what it stands for: a clock that is wrong by
+no more forgets nothing that it, or another host's, may be asked for again."""
+
+_MINT: Final = "mint a new one with user-token"
+
+_log = logging.getLogger(__name__)
 _security = logging.getLogger("kataven_flask.security")
 
 
@@ -56,7 +70,7 @@ class Sessions:
         try:
             return tokens.verify_visitor(token, self._clock())
         except TokenExpiredError as error:
-            raise errors.ExpiredToken("mint a new one with user-token") from error
+            raise errors.ExpiredToken(_MINT) from error
         except BadTokenError as error:
             raise errors.InvalidToken(f"{error}; mint one with user-token") from error
 
@@ -70,14 +84,29 @@ class Sessions:
             raise errors.InvalidRefreshToken(f"{error}; begin a new session") from error
 
     def spend(self, visitor: VisitorClaims) -> None:
-        """Spend a visitor token, unless its user was revoked after it was minted."""
-        revoked_ms = self._store.user_revoked_ms(_user_digest(visitor.tenant, visitor.sub))
-        if revoked_ms is not None and visitor.iat < revoked_ms // 1000:
-            raise errors.InvalidToken("its user was revoked since; mint a new one with user-token")
-        now = int(self._clock())
-        if not self._store.spend(visitor.jti, keep_until=visitor.exp + CLOCK_SKEW, now=now):
-            _security.warning("visitor token replayed: %s of %s", visitor.jti, visitor.client_key)
-            raise errors.UsedToken("a visitor token is good for one exchange; mint a new one")
+        """Spend a visitor token, or raise InvalidToken or UsedToken."""
+        spending = self._store.spend(
+            PresentedVisitor(
+                jti=visitor.jti,
+                user=user_digest(visitor.tenant, visitor.sub),
+                client_key=visitor.client_key,
+                minted=visitor.iat,
+                now=int(self._clock()),
+                keep_until=visitor.exp + CLOCK_FAULT,
+            )
+        )
+        match spending:
+            case Spending.SPENT:
+                return
+            case Spending.USED:
+                _security.warning(
+                    "visitor token replayed: %s of %s", visitor.jti, visitor.client_key
+                )
+                raise errors.UsedToken("a visitor token is good for one exchange; mint a new one")
+            case Spending.REVOKED:
+                raise errors.InvalidToken(f"its user or its client_key was revoked since; {_MINT}")
+            case Spending.UNKNOWN:
+                raise errors.InvalidToken(f"the state store is younger than it; {_MINT}")
 
     def guest_id(self, tokens: Tokens, guest_token: str | None, client_key: str) -> str | None:
         """Return the guest that a live session token of the same key speaks for, if any."""
@@ -95,21 +124,26 @@ class Sessions:
         session = claims.session
         now_ms = self.now_ms()
         is_user = session.visitor_type == "user"
-        presented = Presented(
+        presented = PresentedRefresh(
             sid=session.sid,
+            user=user_digest(session.tenant, session.sub) if is_user else None,
+            client_key=session.client_key,
             generation=claims.generation,
+            minted=claims.iat,
             began_ms=session.began_ms,
-            user=_user_digest(session.tenant, session.sub) if is_user else None,
             now_ms=now_ms,
             grace_ms=record.tokens.refresh_grace * 1000,
             # Kept as long as the older token and its successor, so that neither outlives it.
-            keep_until=CLOCK_SKEW + max(claims.exp, now_ms // 1000 + record.tokens.refresh_ttl),
+            keep_until=CLOCK_FAULT + max(claims.exp, now_ms // 1000 + record.tokens.refresh_ttl),
         )
         rotation = self._store.rotate(presented)
         match rotation.outcome:
             case Outcome.REUSED:
                 _security.warning("refresh token reused, session revoked: %s", session.sid)
                 raise errors.ReusedRefreshToken("it was rotated before, so its session is over")
+            case Outcome.UNTIMELY:
+                _log.error("this host's clock is behind the one that rotated %s", session.sid)
+                raise errors.ReusedRefreshToken("it was rotated before; use its successor")
             case Outcome.REVOKED:
                 raise errors.RevokedSession("it was ended; begin a new session")
             case Outcome.UNKNOWN:
@@ -118,17 +152,30 @@ class Sessions:
             case Outcome.ROTATED | Outcome.REPEATED:
                 return rotation
 
-    def end(self, session: Session) -> None:
-        """End a session for good."""
+    def end(self, claims: RefreshClaims) -> None:
+        """End the session of a refresh token for good.
+
+        A token of it that outlives this one has left a record, which is kept as long.
+        """
+        self._store.revoke_session(
+            claims.session.sid, keep_until=claims.exp + CLOCK_FAULT, now=int(self._clock())
+        )
+
+    def end_session(self, sid: str) -> None:
+        """End a session for good, of which its id alone is known."""
         now = int(self._clock())
-        self._store.revoke_session(session.sid, keep_until=_last_exp(now), now=now)
+        self._store.revoke_session(sid, keep_until=_last_exp(now), now=now)
 
     def end_user(self, tenant_id: str, user_id: str) -> None:
         """End every session that a user began before now."""
         now_ms = self.now_ms()
-        self._store.revoke_user(
-            _user_digest(tenant_id, user_id), at_ms=now_ms, keep_until=_last_exp(now_ms // 1000)
-        )
+        user = user_digest(tenant_id, user_id)
+        self._store.revoke_user(user, at_ms=now_ms, keep_until=_last_exp(now_ms // 1000))
+
+    def end_key(self, client_key: str) -> None:
+        """End every session that was begun with a client key before now."""
+        now_ms = self.now_ms()
+        self._store.revoke_key(client_key, at_ms=now_ms, keep_until=_last_exp(now_ms // 1000))
 
     def grant(
         self,
@@ -158,14 +205,20 @@ class Sessions:
 
 def _last_exp(now: int) -> int:
     """Return when the last refresh token that may be out by now has ended."""
-    return now + MAX_REFRESH_TTL + CLOCK_SKEW
+    return now + MAX_REFRESH_TTL + CLOCK_FAULT
 
 
-def _user_digest(tenant_id: str, user_id: str) -> str:
+def user_digest(tenant_id: str, user_id: str) -> str:
     """Name a user in the store without keeping who it is."""
     return hashlib.sha256(f"{tenant_id}\0{user_id}".encode()).hexdigest()
 
 
+def new_session_id(user: str | None) -> str:
+    """Return a fresh session id; of a user's session, given their digest, with their shard."""
+    shard = shard_of(user) if user else secrets.token_hex(1)
+    return f"ses_{shard}{secrets.token_urlsafe(_ID_BYTES)}"
+
+
 def new_id(prefix: str) -> str:
-    """Return a fresh id that nobody can guess, for example `ses_…`."""
+    """Return a fresh id that nobody can guess, for example `tok_…`."""
     return f"{prefix}_{secrets.token_urlsafe(_ID_BYTES)}"

@@ -35,7 +35,7 @@ class Settings:
 
     config: Path = DEFAULT_CONFIG
     instance: Path = DEFAULT_INSTANCE
-    state: str | None = None
+    state: str | None = field(default=None, repr=False)
     issuer: str = DEFAULT_ISSUER
     signing_alg: Algorithm | None = None
     watch: bool = True

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
@@ -16,6 +19,31 @@ from typing import IO, Final
 COMMAND: Final = str(Path(sys.executable).with_name("kataven-flask"))
 BOUND: Final = 15
 """Seconds after which a process that should have spoken or ended is given up."""
+
+
+def wait_until(condition: Callable[[], bool], what: str, bound: float = BOUND) -> None:
+    """Ask again and again, and fail the test where it isn't so within the bound, in seconds."""
+    deadline = time.monotonic() + bound
+    while not condition():
+        assert time.monotonic() < deadline, f"after {bound} s still not so: {what}"
+        time.sleep(0.01)
+
+
+def free_port(*further: int) -> int:
+    """Return a port of loopback that nobody listens on, nor so many numbers further up.
+
+    It is below those that a kernel gives to clients: whoever is refused there while its
+    server is down doesn't take it.
+    """
+    while True:
+        port = 10_000 + secrets.randbelow(10_000)
+        try:
+            for number in (port, *(port + each for each in further)):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", number))
+        except OSError:
+            continue
+        return port
 
 
 class Running:
@@ -74,12 +102,15 @@ class Running:
 
 
 @contextmanager
-def running(*arguments: str, cwd: Path, **environ: str) -> Iterator[Running]:
+def running(
+    *arguments: str, cwd: Path, own_group: bool = False, **environ: str
+) -> Iterator[Running]:
     """Start a command, and end it with the block.
 
     Args:
         *arguments: The command line.
         cwd: The folder to start it in.
+        own_group: Whether it leads a process group, which ends with the block too.
         **environ: Environment variables to add.
 
     Yields:
@@ -92,11 +123,13 @@ def running(*arguments: str, cwd: Path, **environ: str) -> Iterator[Running]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=own_group,
     )
     command = Running(process)
     try:
         yield command
     finally:
         if process.poll() is None:
-            process.kill()
+            kill = os.killpg if own_group else os.kill
+            kill(process.pid, signal.SIGKILL)
         command.ended()

@@ -24,7 +24,7 @@ LAYERS = [
     ["live", "signing"],
     ["tokens", "settings"],
     ["store.base"],
-    ["store.memory", "store.sqlite", "store.redis"],
+    ["store.memory", "store.sqlite", "store.redis", "store.breaker"],
     ["store"],
     ["messages"],
     ["checks", "sessions"],

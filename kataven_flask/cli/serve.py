@@ -19,6 +19,7 @@ from kataven_flask.registry import Registry
 from kataven_flask.serve import Address, Server, bind
 from kataven_flask.settings import DEFAULT_INSTANCE, Settings, checked_issuer
 from kataven_flask.signing import Algorithm
+from kataven_flask.store import public_url
 from kataven_flask.workers import run_workers
 
 
@@ -45,7 +46,7 @@ from kataven_flask.workers import run_workers
     "--state",
     envvar="KATAVEN_STATE",
     show_envvar=True,
-    help="sqlite:///path or memory:  [default: state.db in the instance folder]",
+    help="sqlite:///path, redis://… or memory:  [default: state.db in the instance folder]",
 )
 @click.option(
     "--workers",
@@ -102,7 +103,7 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     """
     if workers > 1 and state == "memory:":
         raise ConfigurationError(
-            "--state memory: is one worker's own; with --workers use sqlite:///"
+            "--state memory: is one worker's own; with --workers use sqlite:/// or redis://"
         )
     if trusted_proxy is not None:
         _require_ip_address(trusted_proxy)
@@ -147,7 +148,7 @@ def _announce(settings: Settings, registry: Registry, address: Address) -> None:
     )
     click.echo(f"  issuer    {registry.issuer or settings.issuer}")
     click.echo(f"  keys      {settings.instance}")
-    click.echo(f"  state     {settings.state_url}")
+    click.echo(f"  state     {public_url(settings.state_url)}")
     click.echo(f"Next: open {url}/readyz, or see the whole handshake with `kataven-flask demo`.")
     origin = Origin.parse(settings.issuer)
     if registry.issuer is None and not (origin and origin.is_loopback and _is_local(address)):

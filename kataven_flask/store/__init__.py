@@ -4,22 +4,41 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.store.base import Outcome, Presented, Rotation, Store
+from kataven_flask.store.base import (
+    Outcome,
+    PresentedRefresh,
+    PresentedVisitor,
+    Rotation,
+    Spending,
+    Store,
+)
 from kataven_flask.store.memory import MemoryStore
 from kataven_flask.store.sqlite import SqliteStore
 
-__all__ = ["Outcome", "Presented", "Rotation", "Store", "store_from_url"]
+__all__ = [
+    "Outcome",
+    "PresentedRefresh",
+    "PresentedVisitor",
+    "Rotation",
+    "Spending",
+    "Store",
+    "public_url",
+    "store_from_url",
+]
 
 _SQLITE: Final = "sqlite:///"
+_REDIS: Final = ("redis://", "rediss://", "redis+cluster://", "rediss+cluster://")
 
 
 def store_from_url(url: str) -> Store:
     """Open the state store that a URL names.
 
     Args:
-        url: `sqlite:///relative.db`, `sqlite:////absolute.db` or `memory:`.
+        url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `redis://host:6379/0`
+            (`rediss` for TLS, `redis+cluster` for a cluster) or `memory:`.
 
     Raises:
         ConfigurationError: No store is named so, or it can't be opened.
@@ -29,9 +48,30 @@ def store_from_url(url: str) -> Store:
     """
     if url == "memory:":
         return MemoryStore()
+    if url.startswith(_REDIS):
+        return _redis_store(url)
     path = url.removeprefix(_SQLITE)
     if path not in {url, "", ":memory:"}:  # SQLite's own would be another one in each thread
         return SqliteStore(Path(path))
     scheme = url.partition(":")[0]
-    message = f"--state {scheme}:… is not a state store; write sqlite:///path or memory:"
+    message = f"--state {scheme}:… is not a state store; write sqlite:///path, redis://… or memory:"
     raise ConfigurationError(message)
+
+
+def public_url(url: str) -> str:
+    """Return a store's URL without what in it may be secret."""
+    if not url.startswith(_REDIS):
+        return url
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _redis_store(url: str) -> Store:
+    try:
+        from kataven_flask.store.redis import RedisStore  # noqa: PLC0415 - an optional extra
+    except ModuleNotFoundError as error:
+        if error.name != "redis":
+            raise
+        message = "--state redis://… needs redis-py: pip install 'kataven-flask[redis]'"
+        raise ConfigurationError(message) from error
+    return RedisStore(url)

@@ -1,10 +1,35 @@
-"""The contract of a state store: what it keeps, and the one rule of rotation."""
+"""The contract of a state store: what it keeps, and the two rules that it carries out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
+
+SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
+"""What a visitor's entries have in common, so that a cluster keeps them on one node."""
+CLOCK_SKEW_MS: Final = 10_000
+"""Milliseconds that two hosts' clocks may differ."""
+
+_SESSION_PREFIX: Final = "ses_"
+
+
+def shard_of(name: str) -> str:
+    """Return the shard of a session's id or of a user's digest: its first two hex digits."""
+    return name.removeprefix(_SESSION_PREFIX)[:2]
+
+
+class Spending(Enum):
+    """What became of a presented visitor token."""
+
+    SPENT = auto()
+    """It was good, and is used up now."""
+    USED = auto()
+    """It was spent before."""
+    REVOKED = auto()
+    """It was minted before its user, or its client key, was revoked."""
+    UNKNOWN = auto()
+    """It is older than what this store remembers."""
 
 
 class Outcome(Enum):
@@ -16,33 +41,66 @@ class Outcome(Enum):
     """It was the one before, within the grace; nothing moved."""
     REUSED = auto()
     """It was rotated away earlier; the session is revoked now."""
+    UNTIMELY = auto()
+    """It was the one before, rotated away at a time yet to come: a clock was put back, so
+    that nobody can tell whether the grace is over. Nothing moved."""
     REVOKED = auto()
     """The session was revoked before."""
     UNKNOWN = auto()
-    """It claims a rotation that this store has no record of."""
+    """It claims a rotation, or a birth, that this store has no memory of."""
 
 
 @dataclass(frozen=True, slots=True)
-class Presented:
+class PresentedVisitor:
+    """A verified visitor token, as far as a store needs to know it.
+
+    Args:
+        jti: Its id.
+        user: Its user's digest, in hex.
+        client_key: The client key it was minted for.
+        minted: When, in seconds since the epoch.
+        now: The present, in seconds since the epoch.
+        keep_until: Until when to remember that it was spent, in seconds since the epoch.
+    """
+
+    jti: str
+    user: str
+    client_key: str
+    minted: int
+    now: int
+    keep_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedRefresh:
     """A verified refresh token, as far as a store needs to know it.
 
     Args:
-        sid: The session's id.
+        sid: The session's id; of a user's session, its shard is the user's.
+        user: The user's digest, in hex, where the visitor is a user.
+        client_key: The client key that the session was begun with.
         generation: The generation it carries.
+        minted: When it was minted, in seconds since the epoch.
         began_ms: When the session began, in milliseconds since the epoch.
-        user: The user's digest, where the visitor is a user.
         now_ms: The present, in milliseconds since the epoch.
         grace_ms: How long the one before is still taken, in milliseconds.
         keep_until: Until when the record must be kept, in seconds since the epoch.
     """
 
     sid: str
-    generation: int
-    began_ms: int
     user: str | None
+    client_key: str
+    generation: int
+    minted: int
+    began_ms: int
     now_ms: int
     grace_ms: int
     keep_until: int
+
+    @property
+    def now(self) -> int:
+        """The present, in whole seconds since the epoch."""
+        return self.now_ms // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +137,25 @@ class Store(Protocol):
     """Keeps what must be remembered; each method is one atomic step.
 
     A method raises StoreError where the step can't be done; then nothing of
-    it is.
+    it is, or nobody can tell.
     """
 
-    def spend(self, jti: str, *, keep_until: int, now: int) -> bool:
-        """Spend a visitor token.
+    def begin(self, now: int) -> None:
+        """Note that the store remembers from now on, where it doesn't know since when.
+
+        A store that lost its data can't tell whether an older token was spent or its
+        session ended, and says UNKNOWN. A step that finds no note makes one, too.
 
         Args:
-            jti: Its id.
-            keep_until: Until when to remember it, in seconds since the epoch.
             now: Seconds since the epoch.
-
-        Returns:
-            True to exactly one caller, however many ask.
         """
         ...
 
-    def rotate(self, presented: Presented) -> Rotation:
+    def spend(self, presented: PresentedVisitor) -> Spending:
+        """Spend a visitor token: SPENT is told to exactly one caller, however many ask."""
+        ...
+
+    def rotate(self, presented: PresentedRefresh) -> Rotation:
         """Compare a refresh token's generation with the session's, and swap it for the next."""
         ...
 
@@ -107,8 +167,8 @@ class Store(Protocol):
         """End every session that a user began before a time, in milliseconds since the epoch."""
         ...
 
-    def user_revoked_ms(self, user: str) -> int | None:
-        """Return the last time given to `revoke_user`, or None."""
+    def revoke_key(self, client_key: str, *, at_ms: int, keep_until: int) -> None:
+        """End every session that was begun with a client key before a time, likewise."""
         ...
 
     def ping(self) -> None:
@@ -120,7 +180,35 @@ class Store(Protocol):
         ...
 
 
-def decide(record: Record | None, user_revoked_ms: int | None, presented: Presented) -> Outcome:
+def decide_spending(
+    *, spent: bool, revoked_ms: int, since: int, presented: PresentedVisitor
+) -> Spending:
+    """Tell what a presented visitor token may do; the stores carry it out.
+
+    Args:
+        spent: Whether it is on record as spent.
+        revoked_ms: When its user or its key was last revoked, in milliseconds since the
+            epoch; 0 for never.
+        since: Since when the store remembers, in seconds since the epoch.
+        presented: The token.
+
+    Returns:
+        What becomes of it.
+    """
+    if spent:
+        return Spending.USED
+    if presented.minted < since:
+        return Spending.UNKNOWN
+    # A JWT's times are whole seconds: a token of the revocation's own second is taken, so
+    # that a backend which revokes and signs its user in again at once isn't refused.
+    if presented.minted < revoked_ms // 1000:
+        return Spending.REVOKED
+    return Spending.SPENT
+
+
+def decide(
+    record: Record | None, *, revoked_ms: int, since: int, presented: PresentedRefresh
+) -> Outcome:
     """Tell what a presented refresh token may do; the stores carry it out.
 
     The grace for the direct parent is for a second tab and a lost answer; a token that
@@ -128,26 +216,31 @@ def decide(record: Record | None, user_revoked_ms: int | None, presented: Presen
 
     Args:
         record: What is kept of the session; None before its first refresh.
-        user_revoked_ms: When its user's sessions were revoked, in milliseconds since the epoch.
+        revoked_ms: When its user or its key was last revoked, in milliseconds since the
+            epoch; 0 for never.
+        since: Since when the store remembers, in seconds since the epoch.
         presented: The token.
 
     Returns:
         The outcome.
     """
     known = record or Record()
-    if known.revoked or (user_revoked_ms is not None and presented.began_ms < user_revoked_ms):
+    if known.revoked or presented.began_ms < revoked_ms:
         return Outcome.REVOKED
+    if record is None and (presented.generation > 0 or presented.minted < since):
+        return Outcome.UNKNOWN
     if presented.generation == known.generation:
         return Outcome.ROTATED
-    if record is None:
-        return Outcome.UNKNOWN
-    within_grace = presented.now_ms - known.rotated_ms < presented.grace_ms
-    if presented.generation == known.generation - 1 and within_grace:
-        return Outcome.REPEATED
+    elapsed_ms = presented.now_ms - known.rotated_ms
+    if presented.generation == known.generation - 1 and elapsed_ms < presented.grace_ms:
+        if elapsed_ms < -CLOCK_SKEW_MS:
+            return Outcome.UNTIMELY
+        if presented.grace_ms > 0:
+            return Outcome.REPEATED
     return Outcome.REUSED
 
 
-def after(record: Record | None, outcome: Outcome, presented: Presented) -> Record:
+def after(record: Record | None, outcome: Outcome, presented: PresentedRefresh) -> Record:
     """Return the session's record once an outcome has been carried out."""
     known = record or Record()
     match outcome:

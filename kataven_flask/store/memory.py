@@ -5,7 +5,17 @@ from __future__ import annotations
 import threading
 from typing import Final, Generic, TypeVar
 
-from kataven_flask.store.base import Outcome, Presented, Record, Rotation, after, decide
+from kataven_flask.store.base import (
+    Outcome,
+    PresentedRefresh,
+    PresentedVisitor,
+    Record,
+    Rotation,
+    Spending,
+    after,
+    decide,
+    decide_spending,
+)
 
 _PURGE_EVERY: Final = 1024
 """Steps between two purges, so that a step costs the same however much is kept."""
@@ -40,28 +50,46 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._since: int | None = None
         self._spent: _Kept[bool] = _Kept()
         self._sessions: _Kept[Record] = _Kept()
-        self._revoked_users: _Kept[int] = _Kept()
+        self._revoked: _Kept[int] = _Kept()
 
-    def spend(self, jti: str, *, keep_until: int, now: int) -> bool:
+    def begin(self, now: int) -> None:
+        """See `Store.begin`."""
+        with self._lock:
+            self._since = min(now, self._known_since(now))
+
+    def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
         with self._lock:
-            if self._spent.get(jti):
-                return False
-            self._spent.put(jti, value=True, keep_until=keep_until, now=now)
-            return True
+            spending = decide_spending(
+                spent=self._spent.get(presented.jti) is not None,
+                revoked_ms=self._revoked_ms(presented.user, presented.client_key),
+                since=self._known_since(presented.now),
+                presented=presented,
+            )
+            if spending is Spending.SPENT:
+                self._spent.put(
+                    presented.jti, value=True, keep_until=presented.keep_until, now=presented.now
+                )
+            return spending
 
-    def rotate(self, presented: Presented) -> Rotation:
+    def rotate(self, presented: PresentedRefresh) -> Rotation:
         """See `Store.rotate`."""
         with self._lock:
             record = self._sessions.get(presented.sid)
-            revoked_ms = self._revoked_users.get(presented.user) if presented.user else None
-            outcome = decide(record, revoked_ms, presented)
+            outcome = decide(
+                record,
+                revoked_ms=self._revoked_ms(presented.user, presented.client_key),
+                since=self._known_since(presented.now),
+                presented=presented,
+            )
             new = after(record, outcome, presented)
             if outcome in {Outcome.ROTATED, Outcome.REUSED}:
-                now = presented.now_ms // 1000
-                self._sessions.put(presented.sid, new, keep_until=presented.keep_until, now=now)
+                self._sessions.put(
+                    presented.sid, new, keep_until=presented.keep_until, now=presented.now
+                )
             return Rotation(outcome, new.generation, new.rotated_ms)
 
     def revoke_session(self, sid: str, *, keep_until: int, now: int) -> None:
@@ -73,17 +101,28 @@ class MemoryStore:
 
     def revoke_user(self, user: str, *, at_ms: int, keep_until: int) -> None:
         """See `Store.revoke_user`."""
-        with self._lock:
-            at_ms = max(at_ms, self._revoked_users.get(user) or 0)
-            self._revoked_users.put(user, at_ms, keep_until=keep_until, now=at_ms // 1000)
+        self._revoke(user, at_ms, keep_until)
 
-    def user_revoked_ms(self, user: str) -> int | None:
-        """See `Store.user_revoked_ms`."""
-        with self._lock:
-            return self._revoked_users.get(user)
+    def revoke_key(self, client_key: str, *, at_ms: int, keep_until: int) -> None:
+        """See `Store.revoke_key`."""
+        self._revoke(client_key, at_ms, keep_until)
 
     def ping(self) -> None:
         """See `Store.ping`."""
 
     def close(self) -> None:
         """See `Store.close`."""
+
+    def _known_since(self, now: int) -> int:
+        if self._since is None:
+            self._since = now
+        return self._since
+
+    def _revoke(self, subject: str, at_ms: int, keep_until: int) -> None:
+        with self._lock:
+            now = at_ms // 1000
+            at_ms = max(at_ms, self._revoked.get(subject) or 0)
+            self._revoked.put(subject, at_ms, keep_until=keep_until, now=now)
+
+    def _revoked_ms(self, user: str | None, client_key: str) -> int:
+        return max(self._revoked.get(subject) or 0 for subject in (user or "", client_key))

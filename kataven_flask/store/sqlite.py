@@ -12,27 +12,41 @@ from pathlib import Path
 from typing import Final
 
 from kataven_flask.errors import ConfigurationError, StoreError
-from kataven_flask.store.base import Outcome, Presented, Record, Rotation, after, decide
+from kataven_flask.store.base import (
+    Outcome,
+    PresentedRefresh,
+    PresentedVisitor,
+    Record,
+    Rotation,
+    Spending,
+    after,
+    decide,
+    decide_spending,
+)
 
 BUSY_TIMEOUT: Final = 1.5
-"""Seconds to wait for another writer; a caller is promised an answer within two."""
+"""Seconds to wait for other writers; a caller is promised an answer within two."""
 _RETRY_PAUSE: Final = 0.01
 """Seconds."""
 _PURGE_PER_STEP: Final = 8
 """Rows; a step adds at most one, so what has expired is gone soon and no purge is long."""
+_KEEP_UNIT: Final = 3600
+"""Seconds to which an end is rounded up, so that a rotation seldom moves an index entry."""
 
 _SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS memory (since INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS spent (
     jti TEXT PRIMARY KEY, keep_until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS session (
     sid TEXT PRIMARY KEY, generation INTEGER NOT NULL, rotated_ms INTEGER NOT NULL,
     revoked INTEGER NOT NULL, keep_until INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS revoked_user (
-    user TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, keep_until INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS revoked (
+    subject TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, keep_until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS spent_keep_until ON spent (keep_until);
 CREATE INDEX IF NOT EXISTS session_keep_until ON session (keep_until);
-CREATE INDEX IF NOT EXISTS revoked_user_keep_until ON revoked_user (keep_until);
+CREATE INDEX IF NOT EXISTS revoked_keep_until ON revoked (keep_until);
 """
+"""A `subject` is a user's digest or a client key."""
 _PUT_SESSION: Final = """
 INSERT INTO session (sid, generation, rotated_ms, revoked, keep_until) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (sid) DO UPDATE SET generation = excluded.generation,
@@ -43,17 +57,17 @@ _REVOKE_SESSION: Final = """
 INSERT INTO session (sid, generation, rotated_ms, revoked, keep_until) VALUES (?, 0, 0, 1, ?)
 ON CONFLICT (sid) DO UPDATE SET revoked = 1, keep_until = max(keep_until, excluded.keep_until)
 """
-_REVOKE_USER: Final = """
-INSERT INTO revoked_user (user, at_ms, keep_until) VALUES (?, ?, ?)
-ON CONFLICT (user) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms),
+_REVOKE: Final = """
+INSERT INTO revoked (subject, at_ms, keep_until) VALUES (?, ?, ?)
+ON CONFLICT (subject) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms),
     keep_until = max(keep_until, excluded.keep_until)
 """
 _PURGE: Final = {
     "spent": "DELETE FROM spent WHERE jti IN (SELECT jti FROM spent WHERE keep_until < ? LIMIT ?)",
     "session": "DELETE FROM session WHERE sid IN"
     " (SELECT sid FROM session WHERE keep_until < ? LIMIT ?)",
-    "revoked_user": "DELETE FROM revoked_user WHERE user IN"
-    " (SELECT user FROM revoked_user WHERE keep_until < ? LIMIT ?)",
+    "revoked": "DELETE FROM revoked WHERE subject IN"
+    " (SELECT subject FROM revoked WHERE keep_until < ? LIMIT ?)",
 }
 
 
@@ -74,57 +88,67 @@ class SqliteStore:
         if path.is_dir():
             raise ConfigurationError(f"{path}: is a folder; name a file in it with --state")
         self._path = path
-        self._local = threading.local()
-        self._lock = threading.Lock()
-        self._connections: list[sqlite3.Connection] = []
+        self._turn = threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._inherited: list[sqlite3.Connection] = []
+        self._opened = (0, 0)
 
-    def spend(self, jti: str, *, keep_until: int, now: int) -> bool:
+    def begin(self, now: int) -> None:
+        """See `Store.begin`."""
+        with self._step() as connection:
+            if now < _since(connection, now):
+                connection.execute("UPDATE memory SET since = ?", (now,))
+
+    def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
         with self._step() as connection:
-            cursor = connection.execute(
-                "INSERT INTO spent (jti, keep_until) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                (jti, keep_until),
+            spending = decide_spending(
+                spent=_is_spent(connection, presented.jti),
+                revoked_ms=_revoked_ms(connection, presented.user, presented.client_key),
+                since=_since(connection, presented.now),
+                presented=presented,
             )
-            _purge(connection, "spent", now)
-            return cursor.rowcount == 1
+            if spending is Spending.SPENT:
+                connection.execute(
+                    "INSERT INTO spent (jti, keep_until) VALUES (?, ?)",
+                    (presented.jti, _round_up(presented.keep_until)),
+                )
+                _purge(connection, "spent", presented.now)
+            return spending
 
-    def rotate(self, presented: Presented) -> Rotation:
+    def rotate(self, presented: PresentedRefresh) -> Rotation:
         """See `Store.rotate`."""
         with self._step() as connection:
             record = _find_session(connection, presented.sid)
-            revoked_ms = _find_user(connection, presented.user) if presented.user else None
-            outcome = decide(record, revoked_ms, presented)
+            outcome = decide(
+                record,
+                revoked_ms=_revoked_ms(connection, presented.user, presented.client_key),
+                since=_since(connection, presented.now),
+                presented=presented,
+            )
             new = after(record, outcome, presented)
             if outcome in {Outcome.ROTATED, Outcome.REUSED}:
+                keep_until = _round_up(presented.keep_until)
                 connection.execute(
                     _PUT_SESSION,
-                    (
-                        presented.sid,
-                        new.generation,
-                        new.rotated_ms,
-                        new.revoked,
-                        presented.keep_until,
-                    ),
+                    (presented.sid, new.generation, new.rotated_ms, new.revoked, keep_until),
                 )
-                _purge(connection, "session", presented.now_ms // 1000)
+                _purge(connection, "session", presented.now)
             return Rotation(outcome, new.generation, new.rotated_ms)
 
     def revoke_session(self, sid: str, *, keep_until: int, now: int) -> None:
         """See `Store.revoke_session`."""
         with self._step() as connection:
-            connection.execute(_REVOKE_SESSION, (sid, keep_until))
+            connection.execute(_REVOKE_SESSION, (sid, _round_up(keep_until)))
             _purge(connection, "session", now)
 
     def revoke_user(self, user: str, *, at_ms: int, keep_until: int) -> None:
         """See `Store.revoke_user`."""
-        with self._step() as connection:
-            connection.execute(_REVOKE_USER, (user, at_ms, keep_until))
-            _purge(connection, "revoked_user", at_ms // 1000)
+        self._revoke(user, at_ms, keep_until)
 
-    def user_revoked_ms(self, user: str) -> int | None:
-        """See `Store.user_revoked_ms`."""
-        with self._reaching() as connection:
-            return _find_user(connection, user)
+    def revoke_key(self, client_key: str, *, at_ms: int, keep_until: int) -> None:
+        """See `Store.revoke_key`."""
+        self._revoke(client_key, at_ms, keep_until)
 
     def ping(self) -> None:
         """See `Store.ping`."""
@@ -132,17 +156,28 @@ class SqliteStore:
             pass
 
     def close(self) -> None:
-        """See `Store.close`."""
-        with self._lock:
-            connections, self._connections = self._connections, []
-            self._local = threading.local()
-        for connection in connections:
-            connection.close()
+        """See `Store.close`; the next step opens the file again."""
+        with self._turn:
+            self._drop()
+
+    def _revoke(self, subject: str, at_ms: int, keep_until: int) -> None:
+        with self._step() as connection:
+            connection.execute(_REVOKE, (subject, at_ms, _round_up(keep_until)))
+            _purge(connection, "revoked", at_ms // 1000)
 
     @contextmanager
     def _step(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock from the first read on, and commit or undo all of it."""
-        with self._reaching() as connection:
+        """Hold the write lock from the first read on, and commit or undo all of it.
+
+        Threads queue on a lock of ours, so that only processes meet at SQLite's, which
+        has those that wait sleep and is not fair to them.
+        """
+        patience = _Patience(BUSY_TIMEOUT)
+        if not self._turn.acquire(timeout=patience.left()):
+            raise StoreError(f"{self._path}: other requests have waited for it as long")
+        try:
+            connection = self._connected(patience)
+            patience.lend(connection)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -150,28 +185,31 @@ class SqliteStore:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-
-    @contextmanager
-    def _reaching(self) -> Iterator[sqlite3.Connection]:
-        try:
-            yield self._connection()
         except sqlite3.Error as error:
-            message = f"{self._path}: {error}"
-            raise StoreError(message) from error
+            raise StoreError(f"{self._path}: {error}") from error
+        finally:
+            self._turn.release()
 
-    def _connection(self) -> sqlite3.Connection:
-        """Return this thread's connection, as long as it stands for the file.
+    def _connected(self, patience: _Patience) -> sqlite3.Connection:
+        """Return this process' connection, as long as it stands for the file.
 
         One that was opened before a fork doesn't; nor does one whose file was removed or
-        replaced since: two threads on two files would each spend a token.
+        replaced since: two servers on two files would each spend a token.
         """
-        opened: tuple[tuple[int, int], sqlite3.Connection] | None
-        opened = getattr(self._local, "opened", None)
-        if opened is None or opened[0] != self._identity():
-            connection = self._open()
-            opened = (self._identity(), connection)
-            self._local.opened = opened
-        return opened[1]
+        if self._connection is None or self._opened != self._identity():
+            self._drop()
+            self._connection = self._open(patience)
+            self._opened = self._identity()
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is None:
+            return
+        if self._opened[0] == os.getpid():
+            self._connection.close()
+        else:
+            self._inherited.append(self._connection)  # SQLite wants it closed by its opener alone
+        self._connection = None
 
     def _identity(self) -> tuple[int, int]:
         try:
@@ -179,37 +217,54 @@ class SqliteStore:
         except OSError:
             return os.getpid(), 0
 
-    def _open(self) -> sqlite3.Connection:
+    def _open(self, patience: _Patience) -> sqlite3.Connection:
         try:
             self._path.touch(mode=0o600)  # SQLite's own files beside it take over its mode
         except OSError as error:
             raise sqlite3.OperationalError(str(error)) from error
-        connection = sqlite3.connect(
-            self._path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
-        )
+        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
-            _switch_to_wal(connection)
+            _switch_to_wal(connection, patience)
             # NORMAL outlives a killed process; only a power cut may take the last commits.
             connection.execute("PRAGMA synchronous = NORMAL")
+            patience.lend(connection)
             connection.executescript(_SCHEMA)
         except sqlite3.Error:
             connection.close()
             raise
-        with self._lock:
-            self._connections.append(connection)
         return connection
 
 
-def _switch_to_wal(connection: sqlite3.Connection) -> None:
+class _Patience:
+    """What is left of the time that one step may wait, over all that it waits for.
+
+    Args:
+        seconds: How long in all.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
+
+    def left(self) -> float:
+        """Return the seconds left, 0 where there are none."""
+        return max(0.0, self._deadline - time.monotonic())
+
+    def lend(self, connection: sqlite3.Connection) -> None:
+        """Let a connection wait for other processes as long as is left."""
+        connection.execute(f"PRAGMA busy_timeout = {int(self.left() * 1000)}")
+
+
+def _switch_to_wal(connection: sqlite3.Connection, patience: _Patience) -> None:
     """Switch a fresh file to WAL; SQLite doesn't wait for another's lock in this step."""
+    patience.lend(connection)
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
         return
-    deadline = time.monotonic() + BUSY_TIMEOUT
+    connection.execute("PRAGMA busy_timeout = 0")
     while True:
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         except sqlite3.OperationalError:
-            if time.monotonic() >= deadline:
+            if not patience.left():
                 raise
             time.sleep(_RETRY_PAUSE)
         else:
@@ -218,16 +273,37 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
         raise sqlite3.OperationalError(f"the file can't be in WAL mode, it stays in {mode}")
 
 
+def _since(connection: sqlite3.Connection, now: int) -> int:
+    """Return since when the file remembers, and note it in a fresh one."""
+    row = connection.execute("SELECT since FROM memory").fetchone()
+    if row is not None:
+        return int(row[0])
+    connection.execute("INSERT INTO memory (since) VALUES (?)", (now,))
+    return now
+
+
+def _is_spent(connection: sqlite3.Connection, jti: str) -> bool:
+    found = connection.execute("SELECT 1 FROM spent WHERE jti = ?", (jti,)).fetchone()
+    return found is not None
+
+
+def _revoked_ms(connection: sqlite3.Connection, user: str | None, client_key: str) -> int:
+    """Return when a user or a client key was last revoked; 0 for never."""
+    row = connection.execute(
+        "SELECT max(at_ms) FROM revoked WHERE subject IN (?, ?)", (user, client_key)
+    ).fetchone()
+    return int(row[0] or 0)
+
+
+def _round_up(keep_until: int) -> int:
+    return -(-keep_until // _KEEP_UNIT) * _KEEP_UNIT
+
+
 def _find_session(connection: sqlite3.Connection, sid: str) -> Record | None:
     row = connection.execute(
         "SELECT generation, rotated_ms, revoked FROM session WHERE sid = ?", (sid,)
     ).fetchone()
     return None if row is None else Record(row[0], row[1], bool(row[2]))
-
-
-def _find_user(connection: sqlite3.Connection, user: str) -> int | None:
-    row = connection.execute("SELECT at_ms FROM revoked_user WHERE user = ?", (user,)).fetchone()
-    return None if row is None else int(row[0])
 
 
 def _purge(connection: sqlite3.Connection, table: str, now: int) -> None:

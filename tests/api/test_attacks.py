@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
     encode_dss_signature,
 )
 
+from kataven_flask.store import PresentedVisitor, Spending
 from kataven_flask.store.memory import MemoryStore
 from tests.api.wire import (
     EXCHANGE_AUDIENCE,
@@ -300,25 +301,34 @@ def test_grace_is_no_way_to_keep_two_branches(service: Service) -> None:
     assert refused(service.refresh(owner)) == (400, "revoked_session")
 
 
+@pytest.mark.parametrize("overtaken", ["before", "after"])
 def test_a_revocation_during_an_exchange_is_not_slipped_past(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, overtaken: str
 ) -> None:
     """A backend that revokes while an old visitor token is being spent ends that session too."""
     token = visitor_token(service)
     service.clock.move(5)
-    look_up = MemoryStore.user_revoked_ms
+    spend = MemoryStore.spend
 
-    def look_up_and_be_overtaken(store: MemoryStore, user: str) -> int | None:
-        known = look_up(store, user)
-        monkeypatch.setattr(MemoryStore, "user_revoked_ms", look_up)
+    def revoke() -> None:
         service.clock.move(0.25)
         assert service.revoke(user_id="42").status_code == 204
         service.clock.move(0.25)
-        return known
 
-    monkeypatch.setattr(MemoryStore, "user_revoked_ms", look_up_and_be_overtaken)
+    def spend_and_be_overtaken(store: MemoryStore, presented: PresentedVisitor) -> Spending:
+        monkeypatch.setattr(MemoryStore, "spend", spend)
+        if overtaken == "before":
+            revoke()
+            return spend(store, presented)
+        spending = spend(store, presented)
+        revoke()
+        return spending
+
+    monkeypatch.setattr(MemoryStore, "spend", spend_and_be_overtaken)
     answer = service.exchange(token=token)
-    if answer.status_code == 200:
+    if overtaken == "before":
+        assert refused(answer) == (400, "invalid_token")
+    else:
         refresh_token = answer.get_json()["refresh_token"]
         assert refused(service.refresh(refresh_token)) == (400, "revoked_session")
 

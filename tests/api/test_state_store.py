@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -246,7 +247,9 @@ def test_guests_cost_no_storage(tmp_path: Path) -> None:
         assert refused(service.config()) == OK
         assert refused(service.guest(client_key=KEY)) == OK
         assert refused(service.user_token()) == OK
-    assert not state.exists()
+    with closing(sqlite3.connect(state)) as connection:
+        for table in ("spent", "session", "revoked"):
+            assert connection.execute(f"SELECT * FROM {table}").fetchall() == []  # noqa: S608
 
 
 def test_a_fresh_stores_first_visitors_are_all_served(tmp_path: Path) -> None:

@@ -13,71 +13,94 @@ import pytest
 
 from kataven_flask.store import Store, store_from_url
 from kataven_flask.store.memory import MemoryStore
+from tests.redis_server import RedisCluster, RedisServer, running_cluster, running_redis
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of store.
+class Place:
+    """Where a fresh store of any kind may be.
 
     Args:
-        url: Gives the URL of a fresh one, whose files may go into a folder.
-        size: Counts the entries that one keeps, given itself and that folder.
-        is_shared: Whether several processes can work on one.
+        folder: An empty folder.
+        request: Gives the servers that are started for the first test that asks.
     """
 
-    url: Callable[[Path], str]
-    size: Callable[[Store, Path], int]
-    is_shared: bool
+    folder: Path
+    request: pytest.FixtureRequest
+
+    def redis(self) -> str:
+        """Return the URL of a redis-server that keeps nothing yet."""
+        server: RedisServer = self.request.getfixturevalue("redis_server")
+        server.command("FLUSHALL")
+        return server.url
+
+    def cluster(self) -> str:
+        """Return the URL of a cluster that keeps nothing yet."""
+        cluster: RedisCluster = self.request.getfixturevalue("redis_cluster")
+        cluster.flush()
+        return cluster.url
 
 
-def _memory_size(store: Store, folder: Path) -> int:
-    assert isinstance(store, MemoryStore)
-    kept = store._spent, store._sessions, store._revoked_users  # noqa: SLF001 - no other measure
-    return sum(len(table) for table in kept)
-
-
-def _sqlite_size(store: Store, folder: Path) -> int:
-    with closing(sqlite3.connect(folder / "state.db")) as connection:
-        counts = [
-            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
-            for table in ("spent", "session", "revoked_user")
-        ]
-    return sum(counts)
-
-
-KINDS: Final = {
-    "memory": Kind(lambda _: "memory:", _memory_size, is_shared=False),
-    "sqlite": Kind(lambda folder: f"sqlite:///{folder / 'state.db'}", _sqlite_size, is_shared=True),
+KINDS: Final[dict[str, Callable[[Place], str]]] = {
+    "memory": lambda _: "memory:",
+    "sqlite": lambda place: f"sqlite:///{place.folder / 'state.db'}",
+    "redis": Place.redis,
+    "cluster": Place.cluster,
 }
-"""Every store there is; one more line has one more of them run the same tests."""
-_SHARED: Final = {name: kind for name, kind in KINDS.items() if kind.is_shared}
+"""Every store there is, by how the URL of a fresh one is had."""
+_SHARED: Final = {name: url for name, url in KINDS.items() if name != "memory"}
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A fresh store, and how much it keeps."""
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
+    """Return a real redis-server."""
+    with running_redis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
 
-    store: Store
-    size: Callable[[], int]
+
+@pytest.fixture(scope="session")
+def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisCluster]:
+    """Return a real cluster."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
 
 
 @pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Opened]:
-    """Return a fresh store of each kind, with its measure."""
-    kind: Kind = request.param
-    store = store_from_url(kind.url(tmp_path))
-    yield Opened(store, lambda: kind.size(store, tmp_path))
-    store.close()
-
-
-@pytest.fixture
-def store(opened: Opened) -> Store:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Return a fresh store of each kind."""
-    return opened.store
+    with closing(store_from_url(request.param(Place(tmp_path, request)))) as store:
+        yield store
 
 
 @pytest.fixture(params=list(_SHARED.values()), ids=list(_SHARED))
 def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a fresh store of each kind that processes can share."""
-    kind: Kind = request.param
-    return kind.url(tmp_path)
+    url: str = request.param(Place(tmp_path, request))
+    return url
+
+
+@dataclass(frozen=True, slots=True)
+class Purging:
+    """A fresh store that forgets by its steps, and how much it keeps."""
+
+    store: Store
+    size: Callable[[], int]
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def purging(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Purging]:
+    """Return a fresh store of each kind that has no clock of its own."""
+    with closing(store_from_url(KINDS[request.param](Place(tmp_path, request)))) as store:
+        yield Purging(store, lambda: _size(store, tmp_path))
+
+
+def _size(store: Store, folder: Path) -> int:
+    if isinstance(store, MemoryStore):
+        spent, sessions, revoked = store._spent, store._sessions, store._revoked  # noqa: SLF001 - no other measure
+        return len(spent) + len(sessions) + len(revoked)
+    with closing(sqlite3.connect(folder / "state.db")) as connection:
+        counts = [
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
+            for table in ("spent", "session", "revoked")
+        ]
+    return sum(counts)

@@ -11,7 +11,14 @@ from typing import Any, TypeAlias
 import pytest
 
 from kataven_flask.errors import StoreError
-from kataven_flask.store import Outcome, Presented, Store, store_from_url
+from kataven_flask.store import (
+    Outcome,
+    PresentedRefresh,
+    PresentedVisitor,
+    Spending,
+    Store,
+    store_from_url,
+)
 
 NOW = 1_790_000_000
 KEEP_UNTIL = NOW + 86_400
@@ -27,13 +34,26 @@ Job: TypeAlias = Callable[[Store, int], Any]
 
 def spend(store: Store, number: int) -> bool:
     """Spend the round's token."""
-    return store.spend(f"vis_{number}", keep_until=KEEP_UNTIL, now=NOW)
+    token = PresentedVisitor(f"vis_{number}", "3f user", "pk", NOW, NOW, KEEP_UNTIL)
+    return store.spend(token) is Spending.SPENT
 
 
-def token(number: int, generation: int, *, after_ms: int = 0, grace_ms: int = 30_000) -> Presented:
+def token(
+    number: int, generation: int, *, after_ms: int = 0, grace_ms: int = 30_000
+) -> PresentedRefresh:
     """Return a refresh token of the round's session."""
     now_ms = NOW * 1000 + after_ms
-    return Presented(f"ses_{number}", generation, NOW * 1000, "u", now_ms, grace_ms, KEEP_UNTIL)
+    return PresentedRefresh(
+        f"ses_3f{number}",
+        "3f user",
+        "pk",
+        generation,
+        NOW,
+        NOW * 1000,
+        now_ms,
+        grace_ms,
+        KEEP_UNTIL,
+    )
 
 
 def rotate(store: Store, number: int) -> tuple[Outcome, int]:
@@ -44,7 +64,7 @@ def rotate(store: Store, number: int) -> tuple[Outcome, int]:
 
 def logout_or_rotate(store: Store, number: int) -> tuple[Outcome, int] | None:
     """End the round's session and present its token, both from every racer."""
-    store.revoke_session(f"ses_{number}", keep_until=KEEP_UNTIL, now=NOW)
+    store.revoke_session(f"ses_3f{number}", keep_until=KEEP_UNTIL, now=NOW)
     return rotate(store, number)
 
 

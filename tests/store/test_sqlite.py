@@ -7,6 +7,7 @@ import os
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from kataven_flask.errors import ConfigurationError, StoreError
-from kataven_flask.store import Outcome, Presented, Store
+from kataven_flask.store import Outcome, PresentedRefresh, PresentedVisitor, Spending, Store
 from kataven_flask.store import sqlite as sqlite_module
 from kataven_flask.store.sqlite import BUSY_TIMEOUT, SqliteStore
 
@@ -25,12 +26,26 @@ PROMISED = 2.0
 """Seconds within which a caller is promised an answer, `503` included."""
 NOBODY = 65534
 
+
+def spend(store: Store, jti: str = "vis_1") -> bool:
+    """Spend a visitor token; tell whether it was good."""
+    token = PresentedVisitor(jti, "3f user", "pk", NOW, NOW, KEEP_UNTIL)
+    return store.spend(token) is Spending.SPENT
+
+
+def token(*, grace_ms: int = 30_000, user: str | None = None) -> PresentedRefresh:
+    """Return the first refresh token of a session that began a moment ago."""
+    began_ms = NOW * 1000 - 1
+    return PresentedRefresh(
+        "ses_3f1", user, "pk", 0, NOW, began_ms, NOW * 1000, grace_ms, KEEP_UNTIL
+    )
+
+
 STEPS: dict[str, Callable[[Store], object]] = {
-    "spend": lambda store: store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW),
-    "rotate": lambda store: store.rotate(
-        Presented("ses_1", 0, NOW * 1000, None, NOW * 1000, 30_000, KEEP_UNTIL)
-    ),
-    "revoke_session": lambda store: store.revoke_session("ses_1", keep_until=KEEP_UNTIL, now=NOW),
+    "begin": lambda store: store.begin(NOW),
+    "spend": spend,
+    "rotate": lambda store: store.rotate(token()),
+    "revoke_session": lambda store: store.revoke_session("ses_3f1", keep_until=KEEP_UNTIL, now=NOW),
     "revoke_user": lambda store: store.revoke_user("u", at_ms=NOW * 1000, keep_until=KEEP_UNTIL),
     "ping": lambda store: store.ping(),
 }
@@ -76,7 +91,7 @@ class TestLocked:
         """A store that stays locked is given up within what a caller was promised."""
         assert BUSY_TIMEOUT < PROMISED
         with locked(path), pytest.raises(StoreError, match="locked"):
-            store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+            spend(store)
 
     @every_step
     @pytest.mark.usefixtures("impatient")
@@ -86,10 +101,8 @@ class TestLocked:
             store.ping()
             with locked(path), pytest.raises(StoreError):
                 step(store)
-            assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
-            assert store.user_revoked_ms("u") is None
-            first = Presented("ses_1", 0, NOW * 1000 - 1, "u", NOW * 1000, 30_000, KEEP_UNTIL)
-            assert store.rotate(first).outcome is Outcome.ROTATED
+            assert spend(store)
+            assert store.rotate(token(user="u")).outcome is Outcome.ROTATED
 
     @every_step
     @pytest.mark.usefixtures("impatient")
@@ -106,7 +119,7 @@ class TestLocked:
             other.execute("BEGIN IMMEDIATE")
             release = threading.Timer(0.05, other.execute, ["ROLLBACK"])
             release.start()
-            assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+            assert spend(store)
             release.join()
 
     def test_is_waited_for_at_the_first_start(self, path: Path) -> None:
@@ -118,15 +131,31 @@ class TestLocked:
             release.start()
             try:
                 with closing(SqliteStore(path)) as store:
-                    assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+                    assert spend(store)
             finally:
                 release.join()
 
-    def test_reading_needs_no_lock(self, store: SqliteStore, path: Path) -> None:
-        """What only reads goes on beside a writer."""
-        store.revoke_user("u", at_ms=7, keep_until=KEEP_UNTIL)
-        with locked(path):
-            assert store.user_revoked_ms("u") == 7
+    def test_the_bound_is_for_all_that_is_waited_for(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A fresh file that stays locked is given up in time, though several steps wait for it."""
+        monkeypatch.setattr(sqlite_module, "BUSY_TIMEOUT", 0.3)
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("PRAGMA journal_mode = WAL")
+        with locked(path), closing(SqliteStore(path)) as store:
+            began = time.monotonic()
+            with pytest.raises(StoreError, match="locked"):
+                spend(store)
+            assert time.monotonic() - began < 2 * 0.3
+
+    @pytest.mark.usefixtures("impatient")
+    def test_threads_wait_no_longer_than_one(self, store: SqliteStore, path: Path) -> None:
+        """Requests that queue behind one that waits are refused in time, too."""
+        with locked(path), ThreadPoolExecutor(8) as pool:
+            for asked in [pool.submit(spend, store) for _ in range(8)]:
+                with pytest.raises(StoreError, match=r"state\.db"):
+                    asked.result()
+        assert spend(store)
 
 
 @contextmanager
@@ -202,7 +231,7 @@ class TestBroken:
         """A database whose pages were overwritten fails closed."""
         with closing(SqliteStore(path)) as store:
             for n in range(500):
-                store.spend(f"vis_{n}", keep_until=KEEP_UNTIL, now=NOW)
+                spend(store, f"vis_{n}")
         raw = path.read_bytes()
         path.write_bytes(raw[:100] + b"\xff" * (len(raw) - 100))
         with closing(SqliteStore(path)) as store, pytest.raises(StoreError):
@@ -214,7 +243,7 @@ class TestBroken:
             connection.execute("CREATE TABLE spent (other TEXT, keep_until INTEGER)")
             connection.commit()
         with closing(SqliteStore(path)) as store, pytest.raises(StoreError):
-            store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+            spend(store)
 
     def test_is_a_folder(self, path: Path) -> None:
         """A folder in the file's place is told at the start."""
@@ -225,13 +254,13 @@ class TestBroken:
     def test_was_replaced(self, path: Path) -> None:
         """Once the file is another one, every thread is on that one: nobody spends twice."""
         with closing(SqliteStore(path)) as store:
-            assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+            assert spend(store)
             for file in path.parent.glob(f"{path.name}*"):
                 file.unlink()
             with ThreadPoolExecutor(1) as elsewhere:
-                step = elsewhere.submit(store.spend, "vis_2", keep_until=KEEP_UNTIL, now=NOW)
+                step = elsewhere.submit(spend, store, "vis_2")
                 assert step.result()
-            assert not store.spend("vis_2", keep_until=KEEP_UNTIL, now=NOW)
+            assert not spend(store, "vis_2")
 
     def test_is_readable_by_its_owner_alone(self, path: Path) -> None:
         """What SQLite keeps is nobody else's business, wherever the file stands."""
@@ -253,34 +282,39 @@ class TestBroken:
 
 
 class TestConnections:
-    """One a thread."""
+    """One a process."""
 
-    def test_each_thread_has_its_own(self, store: SqliteStore) -> None:
-        """Threads don't wait for each other's connection, and see each other's steps."""
+    def test_threads_share_it(self, store: SqliteStore) -> None:
+        """Threads see each other's steps."""
         answers: list[bool] = []
-
-        def spend() -> None:
-            answers.append(store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW))
-
         for _ in range(3):
-            thread = threading.Thread(target=spend)
+            thread = threading.Thread(target=lambda: answers.append(spend(store)))
             thread.start()
             thread.join()
         assert answers == [True, False, False]
 
+    def test_a_fork_has_its_own(self, store: SqliteStore) -> None:
+        """A worker that was forked off an open store knows what it knew, and harms nothing."""
+        assert spend(store)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if (spend(store), spend(store, "vis_2")) == (False, True) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert not spend(store, "vis_2")
+
     def test_goes_on_after_close(self, store: SqliteStore) -> None:
         """A store that was closed opens its file again, and knows what it knew."""
-        assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+        assert spend(store)
         store.close()
-        assert not store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+        assert not spend(store)
 
     def test_a_fault_within_a_step_undoes_it(self, store: SqliteStore) -> None:
         """A step that fails halfway leaves no lock and nothing of itself behind."""
-        first = Presented("ses_1", 0, NOW * 1000, None, NOW * 1000, 0, KEEP_UNTIL)
+        first = token()
         store.rotate(first)
         with pytest.raises(TypeError):
             store.rotate(dataclasses.replace(first, grace_ms=None))  # type: ignore[arg-type]
-        assert store.spend("vis_1", keep_until=KEEP_UNTIL, now=NOW)
+        assert spend(store)
         store.ping()
 
     def test_writes_ahead(self, store: SqliteStore, path: Path) -> None:
@@ -291,7 +325,7 @@ class TestConnections:
 
     def test_keeps_no_person(self, store: SqliteStore, path: Path) -> None:
         """The file holds what it was given and nothing else: ids, numbers, digests."""
-        store.revoke_user("digest", at_ms=7, keep_until=KEEP_UNTIL)
+        store.revoke_user("digest", at_ms=7, keep_until=7200)
         with closing(sqlite3.connect(path)) as connection:
-            rows = connection.execute("SELECT * FROM revoked_user").fetchall()
-        assert rows == [("digest", 7, KEEP_UNTIL)]
+            rows = connection.execute("SELECT * FROM revoked").fetchall()
+        assert rows == [("digest", 7, 7200)]

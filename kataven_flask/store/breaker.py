@@ -1,0 +1,94 @@
+"""A circuit breaker: while the store is out of reach, one request at a time tries it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from kataven_flask.errors import StoreError
+from kataven_flask.store.base import (
+    PresentedRefresh,
+    PresentedVisitor,
+    Rotation,
+    Spending,
+    Store,
+)
+
+SLOW: Final = 0.1
+"""Seconds; a fault that is told sooner costs nobody much, and opens nothing."""
+
+_Answer = TypeVar("_Answer")
+
+
+class Breaker:
+    """A store whose slow faults don't take every thread of a server.
+
+    Once a step has failed after a wait, one request at a time waits anew, and the others
+    are refused at once: what needs no state still finds a thread.
+
+    Args:
+        store: The store behind it.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._fault: StoreError | None = None
+        self._trying = threading.Lock()
+
+    def begin(self, now: int) -> None:
+        """See `Store.begin`."""
+        self._through(lambda: self._store.begin(now))
+
+    def spend(self, presented: PresentedVisitor) -> Spending:
+        """See `Store.spend`."""
+        return self._through(lambda: self._store.spend(presented))
+
+    def rotate(self, presented: PresentedRefresh) -> Rotation:
+        """See `Store.rotate`."""
+        return self._through(lambda: self._store.rotate(presented))
+
+    def revoke_session(self, sid: str, *, keep_until: int, now: int) -> None:
+        """See `Store.revoke_session`."""
+        self._through(lambda: self._store.revoke_session(sid, keep_until=keep_until, now=now))
+
+    def revoke_user(self, user: str, *, at_ms: int, keep_until: int) -> None:
+        """See `Store.revoke_user`."""
+        self._through(lambda: self._store.revoke_user(user, at_ms=at_ms, keep_until=keep_until))
+
+    def revoke_key(self, client_key: str, *, at_ms: int, keep_until: int) -> None:
+        """See `Store.revoke_key`."""
+        self._through(
+            lambda: self._store.revoke_key(client_key, at_ms=at_ms, keep_until=keep_until)
+        )
+
+    def ping(self) -> None:
+        """See `Store.ping`."""
+        self._through(self._store.ping)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._store.close()
+
+    def _through(self, step: Callable[[], _Answer]) -> _Answer:
+        fault = self._fault
+        if fault is None:
+            return self._watched(step)
+        if not self._trying.acquire(blocking=False):
+            raise StoreError(f"{fault}; another request is trying it") from fault
+        try:
+            return self._watched(step)
+        finally:
+            self._trying.release()
+
+    def _watched(self, step: Callable[[], _Answer]) -> _Answer:
+        began = time.monotonic()
+        try:
+            answer = step()
+        except StoreError as error:
+            if time.monotonic() - began >= SLOW:
+                self._fault = error
+            raise
+        self._fault = None
+        return answer

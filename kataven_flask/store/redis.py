@@ -1,0 +1,354 @@
+"""State in Redis 6.2 or later, Valkey, or a cluster of either: for servers on several hosts."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
+from redis.retry import Retry
+
+from kataven_flask.errors import ConfigurationError, StoreError
+from kataven_flask.store.base import (
+    CLOCK_SKEW_MS,
+    SHARDS,
+    Outcome,
+    PresentedRefresh,
+    PresentedVisitor,
+    Rotation,
+    Spending,
+    shard_of,
+)
+
+CONNECT_TIMEOUT: Final = 0.4
+"""Seconds to wait for a connection."""
+ANSWER_TIMEOUT: Final = 0.7
+"""Seconds to wait for an answer; with one more try, both stay under the two promised."""
+MAX_CONNECTIONS: Final = 256
+"""As many as a server may have threads; each needs one at a time."""
+DEFAULT_PORT: Final = 6379
+
+_PREFIX: Final = "kataven"
+_CALLER_BYTES: Final = 6
+_PING_KEPT: Final = 60
+"""Seconds."""
+_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
+"""Paths; nothing switches a check off."""
+_SCHEMES: Final = ("redis", "rediss", "redis+cluster", "rediss+cluster")
+_EXAMPLE: Final = "redis://:password@host:6379/0"
+
+_log = logging.getLogger(__name__)
+
+_Client = redis.Redis | redis.RedisCluster
+
+
+@dataclass(frozen=True, slots=True)
+class RedisAddress:
+    """Where a Redis is, and how to sign in there.
+
+    Args:
+        host: Its host name or address; of a cluster, any node's.
+        port: Its port.
+        database: The number of its database.
+        username: The user's name, if any.
+        password: The password, if any.
+        tls: Whether to speak TLS; certificate and host name are verified.
+        is_cluster: Whether it is a cluster.
+        options: Paths for TLS, by redis-py's names.
+    """
+
+    host: str
+    port: int
+    database: int
+    username: str | None = field(repr=False)
+    password: str | None = field(repr=False)
+    tls: bool
+    is_cluster: bool
+    options: dict[str, str]
+
+    @classmethod
+    def parse(cls, url: str) -> RedisAddress:
+        """Read a URL such as `redis://:password@host:6379/0`.
+
+        Args:
+            url: The URL; `rediss` is TLS, `+cluster` a cluster. User and password are
+                percent-encoded (RFC 3986, section 3.2.1).
+
+        Raises:
+            ConfigurationError: It isn't one; the message has no part of it that may be secret.
+
+        Returns:
+            The address.
+        """
+        try:
+            parts = urlsplit(url)
+            host, port = parts.hostname, parts.port
+            options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
+        except ValueError as error:
+            raise _bad_url("it can't be read; percent-encode what is special in it") from error
+        if parts.scheme not in _SCHEMES:
+            raise _bad_url(f"its scheme is one of {', '.join(_SCHEMES)}")
+        if parts.fragment:
+            raise _bad_url("it has a '#'; write %23 where the password has one")
+        if not host:
+            raise _bad_url("it lacks the host")
+        tls, is_cluster = parts.scheme.startswith("rediss"), parts.scheme.endswith("+cluster")
+        database = _database(parts.path)
+        if is_cluster and database:
+            raise _bad_url("a cluster has database 0 alone")
+        return cls(
+            host=host,
+            port=port or DEFAULT_PORT,
+            database=database,
+            username=unquote(parts.username) if parts.username else None,
+            password=unquote(parts.password) if parts.password else None,
+            tls=tls,
+            is_cluster=is_cluster,
+            options=_checked(options, tls=tls),
+        )
+
+    def __str__(self) -> str:
+        scheme = "rediss" if self.tls else "redis"
+        kind = "+cluster" if self.is_cluster else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}{kind}://{host}:{self.port}/{self.database}"
+
+
+class RedisStore:
+    """Keeps state in Redis; each step is one round trip and one script.
+
+    What a step touches has one hash tag, the visitor's shard, so that it is on one node
+    of a cluster. Each step is named by its caller: one that the client sends again after
+    a broken connection gets the answer of the first.
+
+    Args:
+        url: As `RedisAddress.parse` reads it.
+
+    Raises:
+        ConfigurationError: The URL can't be used. Whether Redis is in reach shows later.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._address = RedisAddress.parse(url)
+
+    def begin(self, now: int) -> None:
+        """See `Store.begin`."""
+        with self._reaching():
+            self._on_every_shard("begin", lambda shard: _key(shard, "since"), now)
+            self._warn_of_eviction()
+
+    def spend(self, presented: PresentedVisitor) -> Spending:
+        """See `Store.spend`."""
+        shard = shard_of(presented.user)
+        keys = [
+            _key(shard, "spent", presented.jti),
+            _key(shard, "since"),
+            _key(shard, "revoked", presented.client_key),
+            _key(shard, "revoked", presented.user),
+        ]
+        lifetime = _lifetime(presented.keep_until, presented.now)
+        answer = self._step("spend", keys, presented.now, presented.minted, lifetime, _caller())
+        return Spending[answer]
+
+    def rotate(self, presented: PresentedRefresh) -> Rotation:
+        """See `Store.rotate`."""
+        shard = shard_of(presented.sid)
+        keys = [
+            _key(shard, "session", presented.sid),
+            _key(shard, "since"),
+            _key(shard, "revoked", presented.client_key),
+        ]
+        if presented.user is not None:
+            keys.append(_key(shard, "revoked", presented.user))
+        outcome, generation, rotated_ms = self._step(
+            "rotate",
+            keys,
+            presented.now,
+            presented.generation,
+            presented.minted,
+            presented.began_ms,
+            presented.now_ms,
+            presented.grace_ms,
+            CLOCK_SKEW_MS,
+            _lifetime(presented.keep_until, presented.now),
+            _caller(),
+        )
+        return Rotation(Outcome[outcome], int(generation), int(rotated_ms))
+
+    def revoke_session(self, sid: str, *, keep_until: int, now: int) -> None:
+        """See `Store.revoke_session`."""
+        key = _key(shard_of(sid), "session", sid)
+        with self._reaching():
+            self._run("revoke_session", [key], _lifetime(keep_until, now))
+
+    def revoke_user(self, user: str, *, at_ms: int, keep_until: int) -> None:
+        """See `Store.revoke_user`."""
+        key = _key(shard_of(user), "revoked", user)
+        with self._reaching():
+            self._run("revoke", [key], at_ms, _lifetime(keep_until, at_ms // 1000))
+
+    def revoke_key(self, client_key: str, *, at_ms: int, keep_until: int) -> None:
+        """See `Store.revoke_key`; it is one step on each shard."""
+        lifetime = _lifetime(keep_until, at_ms // 1000)
+        with self._reaching():
+            self._on_every_shard(
+                "revoke", lambda shard: _key(shard, "revoked", client_key), at_ms, lifetime
+            )
+
+    def ping(self) -> None:
+        """See `Store.ping`."""
+        with self._reaching():
+            self._client.set(_key(SHARDS[0], "ping"), 1, ex=_PING_KEPT)
+
+    def close(self) -> None:
+        """See `Store.close`; the next step connects again."""
+        client = self.__dict__.pop("_client", None)
+        if client is not None:
+            client.close()
+
+    @cached_property
+    def _client(self) -> _Client:
+        """The client; a cluster's asks for its nodes here, so this may fail."""
+        address = self._address
+        options: dict[str, Any] = {
+            "host": address.host,
+            "port": address.port,
+            "username": address.username,
+            "password": address.password,
+            "client_name": _PREFIX,
+            "socket_connect_timeout": CONNECT_TIMEOUT,
+            "socket_timeout": ANSWER_TIMEOUT,
+            "socket_keepalive": True,
+            "max_connections": MAX_CONNECTIONS,
+            "decode_responses": True,
+            # A broken connection is worth one more try; a slow answer isn't. A cluster's
+            # client can't tell them apart, and has asked the other nodes before it gives up.
+            "retry": Retry(
+                NoBackoff(),
+                0 if address.is_cluster else 1,
+                supported_errors=(redis.ConnectionError,),
+            ),
+        }
+        if address.tls:
+            verify = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+            options |= {"ssl": True, **verify, **address.options}
+        if address.is_cluster:
+            return redis.RedisCluster(**options)
+        return redis.Redis(db=address.database, **options)
+
+    def _step(self, script: str, keys: list[str], now: int, *arguments: object) -> Any:
+        """Run a script; where Redis has lost its memory, note that first."""
+        with self._reaching():
+            answer = self._run(script, keys, *arguments)
+        if not _must_begin(answer):
+            return answer
+        _log.warning("%s has no memory of this service; older tokens are refused", self._address)
+        self.begin(now)
+        with self._reaching():
+            answer = self._run(script, keys, *arguments)
+        if _must_begin(answer):
+            raise StoreError(f"{self._address}: it forgets what is written to it")
+        return answer
+
+    def _run(self, script: str, keys: list[str], *arguments: object) -> Any:
+        text, digest = _SCRIPTS[script]
+        values = [str(argument) for argument in arguments]
+        try:
+            return self._client.evalsha(digest, len(keys), *keys, *values)
+        except NoScriptError:  # it is new there, or was restarted
+            return self._client.eval(text, len(keys), *keys, *values)
+
+    def _on_every_shard(
+        self, script: str, key_of: Callable[[str], str], *arguments: object
+    ) -> None:
+        text, _ = _SCRIPTS[script]
+        pipeline: Any = self._client.pipeline(transaction=False)
+        for shard in SHARDS:  # redis-py's own `eval` is not for a cluster's pipeline
+            pipeline.execute_command("EVAL", text, 1, key_of(shard), *map(str, arguments))
+        pipeline.execute()
+
+    def _warn_of_eviction(self) -> None:
+        try:
+            memory: Any = self._client.info("memory")
+        except RedisError:
+            return  # it may be forbidden to this user
+        policy = memory.get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            _log.warning(
+                "%s may evict what must be remembered (%s); set maxmemory-policy noeviction",
+                self._address,
+                policy,
+            )
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        try:
+            yield
+        except (RedisError, RedisClusterException, OSError) as error:
+            raise StoreError(f"{self._address}: {error}") from error
+
+
+def _bad_url(why: str) -> ConfigurationError:
+    return ConfigurationError(f"--state: this is not a URL of a Redis such as {_EXAMPLE}: {why}")
+
+
+def _database(path: str) -> int:
+    number = path.strip("/")
+    if not number:
+        return 0
+    if not (number.isascii() and number.isdigit()):
+        raise _bad_url("what follows the last / is the number of a database")
+    return int(number)
+
+
+def _checked(options: dict[str, str], *, tls: bool) -> dict[str, str]:
+    for name, path in options.items():
+        if name not in _OPTIONS:
+            raise _bad_url(f"it has the option {name!r}; there are {', '.join(_OPTIONS)}")
+        if not tls:
+            raise _bad_url(f"{name} is for TLS; write rediss")
+        if not Path(path).is_file():
+            raise _bad_url(f"{name}={path}: no such file")
+    return options
+
+
+def _key(shard: str, *parts: str) -> str:
+    """Name an entry; what stands in braces decides on which node of a cluster it is."""
+    return ":".join((_PREFIX, f"{{{shard}}}", *parts))
+
+
+def _lifetime(keep_until: int, now: int) -> int:
+    """Return how many seconds Redis keeps an entry, by its own clock."""
+    return max(1, keep_until - now)
+
+
+def _caller() -> str:
+    return secrets.token_urlsafe(_CALLER_BYTES)
+
+
+def _must_begin(answer: str | list[str]) -> bool:
+    return "BEGIN" in (answer, answer[0])
+
+
+def _load(names: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Read scripts, each with the digest that Redis knows it by."""
+    folder = files("kataven_flask.store") / "lua"
+    texts = {name: (folder / f"{name}.lua").read_text() for name in names}
+    return {
+        name: (text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+        for name, text in texts.items()
+    }
+
+
+_SCRIPTS: Final = _load(("begin", "spend", "rotate", "revoke_session", "revoke"))

@@ -1,0 +1,123 @@
+"""A slow fault of the store is waited for by one request at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+import pytest
+
+from kataven_flask.errors import StoreError
+from kataven_flask.store import breaker as breaker_module
+from kataven_flask.store.breaker import Breaker
+from kataven_flask.store.memory import MemoryStore
+
+BOUND: Final = 10
+"""Seconds."""
+
+
+class Stuck(MemoryStore):
+    """A store that says nothing until it is told to, and then what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = threading.Semaphore(0)
+        self.speak = threading.Event()
+        self.fault: StoreError | None = StoreError("out of reach")
+
+    def ping(self) -> None:
+        """Wait, and raise the fault there is."""
+        self.asked.release()
+        assert self.speak.wait(BOUND)
+        if self.fault is not None:
+            raise self.fault
+
+
+@pytest.fixture
+def stuck() -> Stuck:
+    """Return a store that is out of reach."""
+    return Stuck()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Return threads."""
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def open_breaker(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> Breaker:
+    """Return a breaker that has met a slow fault; the next step waits again."""
+    monkeypatch.setattr(breaker_module, "SLOW", 0.0)
+    breaker = Breaker(stuck)
+    stuck.speak.set()
+    with pytest.raises(StoreError, match="out of reach"):
+        breaker.ping()
+    assert stuck.asked.acquire(timeout=BOUND)
+    stuck.speak.clear()
+    return breaker
+
+
+def test_one_tries_and_the_others_are_told(
+    stuck: Stuck, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one request waits for the store, the others get their error at once."""
+    breaker = open_breaker(stuck, monkeypatch)
+    trying = pool.submit(breaker.ping)
+    assert stuck.asked.acquire(timeout=BOUND)
+    for _ in range(20):
+        with pytest.raises(StoreError, match="another request is trying"):
+            breaker.ping()
+    assert not stuck.asked.acquire(blocking=False)
+    stuck.speak.set()
+    with pytest.raises(StoreError, match="out of reach"):
+        trying.result(BOUND)
+
+
+def test_it_closes_with_the_first_success(
+    stuck: Stuck, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the one that tries has its answer, all go through again."""
+    breaker = open_breaker(stuck, monkeypatch)
+    stuck.fault = None
+    stuck.speak.set()
+    breaker.ping()
+    stuck.speak.clear()
+    waiting = [pool.submit(breaker.ping) for _ in range(8)]
+    for _ in waiting:
+        assert stuck.asked.acquire(timeout=BOUND)
+    stuck.speak.set()
+    for each in waiting:
+        each.result(BOUND)
+
+
+def test_a_fault_that_is_told_at_once_opens_nothing(
+    stuck: Stuck, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused connection costs no time, so every request may try."""
+    monkeypatch.setattr(breaker_module, "SLOW", BOUND)
+    breaker = Breaker(stuck)
+    stuck.speak.set()
+    with pytest.raises(StoreError):
+        breaker.ping()
+    assert stuck.asked.acquire(timeout=BOUND)
+    stuck.speak.clear()
+    waiting = [pool.submit(breaker.ping) for _ in range(8)]
+    for _ in waiting:
+        assert stuck.asked.acquire(timeout=BOUND)
+    stuck.speak.set()
+    for each in waiting:
+        with pytest.raises(StoreError):
+            each.result(BOUND)
+
+
+def test_another_error_is_no_fault_of_the_store(stuck: Stuck) -> None:
+    """A mistake of ours passes through, and opens nothing."""
+    breaker = Breaker(stuck)
+    stuck.speak.set()
+    stuck.fault = None
+    with pytest.raises(AttributeError):
+        breaker.rotate(None)  # type: ignore[arg-type]
+    breaker.ping()
