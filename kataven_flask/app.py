@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, request
@@ -102,15 +103,20 @@ def _health(live: LiveRegistry, store: Store, kid: str) -> Health:
     config: dict[str, Any] = {"revision": live.current.revision, "ok": live.fault is None}
     if live.fault is not None:
         config["error"] = "the last edit was refused; the log says why"
-    try:
-        store.ping()
-    except errors.StoreError as error:
-        _log.error("state store out of reach: %s", error)
-        state: dict[str, Any] = {"ok": False, "error": "out of reach; the log says why"}
-    else:
-        state = {"ok": True}
+    state = _state(store)
     report = {"config": config, "state": state, "signing_key": {"ok": True, "kid": kid}}
     return Health(ready=state["ok"], report=report)
+
+
+def _state(store: Store) -> dict[str, Any]:
+    try:
+        store.ping()
+        since = store.since()
+    except errors.StoreError as error:
+        _log.error("state store out of reach: %s", error)
+        return {"ok": False, "error": "out of reach; the log says why"}
+    began = None if since is None else datetime.fromtimestamp(since, UTC).isoformat()
+    return {"ok": True, "remembers_since": began}
 
 
 def _add_error_handlers(app: Flask) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import secrets
 from collections.abc import Callable
 from typing import Final
@@ -36,6 +37,7 @@ Clock = Callable[[], float]
 
 _ID_BYTES: Final = 16
 """128 bits: as many as RFC 6749, section 10.10, wants of anything nobody may guess."""
+_SESSION_ID: Final = re.compile(r"ses_[0-9a-f]{2}[A-Za-z0-9_-]{22}")
 
 CLOCK_FAULT: Final = 2 * HOUR
 """Seconds that an entry of the store outlives what it stands for: a clock that is wrong by
@@ -211,6 +213,11 @@ def _last_exp(now: int) -> int:
 def user_digest(tenant_id: str, user_id: str) -> str:
     """Name a user in the store without keeping who it is."""
     return hashlib.sha256(f"{tenant_id}\0{user_id}".encode()).hexdigest()
+
+
+def is_session_id(text: str) -> bool:
+    """Tell whether a text looks like a session's id."""
+    return _SESSION_ID.fullmatch(text) is not None
 
 
 def new_session_id(user: str | None) -> str:

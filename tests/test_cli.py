@@ -64,7 +64,7 @@ def test_keys_are_made_for_tenant_ids_alone(tenant: str) -> None:
     assert "is not a tenant id" in result.output
 
 
-@pytest.mark.parametrize("command", ["serve", "demo", "check", "keys"])
+@pytest.mark.parametrize("command", ["serve", "demo", "check", "keys", "sessions"])
 def test_every_command_explains_itself(command: str) -> None:
     """`--help` works everywhere."""
     result = CliRunner().invoke(main, [command, "--help"])

@@ -38,7 +38,7 @@ LAYERS = [
     ["demo.connect", "demo.shop", "demo.stranger"],
     ["demo.run"],
     ["cli.options"],
-    ["cli.check", "cli.demo", "cli.keys", "cli.serve"],
+    ["cli.check", "cli.demo", "cli.keys", "cli.serve", "cli.sessions"],
     ["cli"],
 ]
 """From the ground up; a module imports from layers below its own alone."""

@@ -10,6 +10,7 @@ from kataven_flask.cli.check import check
 from kataven_flask.cli.demo import demo
 from kataven_flask.cli.keys import keys
 from kataven_flask.cli.serve import serve
+from kataven_flask.cli.sessions import sessions
 from kataven_flask.errors import KatavenError
 
 
@@ -29,5 +30,5 @@ def main() -> None:
     """Sign-in for embeddable widgets, on your own server."""
 
 
-for command in (serve, demo, check, keys):
+for command in (serve, demo, check, keys, sessions):
     main.add_command(command)

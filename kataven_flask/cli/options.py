@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from kataven_flask.settings import DEFAULT_CONFIG
+from kataven_flask.settings import DEFAULT_CONFIG, DEFAULT_INSTANCE
 
 config_option = click.option(
     "--config",
@@ -16,4 +16,21 @@ config_option = click.option(
     envvar="KATAVEN_CONFIG",
     show_envvar=True,
     help="The tenants' file, or a folder of such files.",
+)
+
+instance_option = click.option(
+    "--instance",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_INSTANCE,
+    show_default=True,
+    envvar="KATAVEN_INSTANCE",
+    show_envvar=True,
+    help="The folder of the signing keys; made at the first start, for this user alone.",
+)
+
+state_option = click.option(
+    "--state",
+    envvar="KATAVEN_STATE",
+    show_envvar=True,
+    help="sqlite:///path, redis://… or memory:  [default: state.db in the instance folder]",
 )

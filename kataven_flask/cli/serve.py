@@ -12,12 +12,12 @@ from typing import get_args
 import click
 
 from kataven_flask.app import create_app, parts_of
-from kataven_flask.cli.options import config_option
+from kataven_flask.cli.options import config_option, instance_option, state_option
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
 from kataven_flask.serve import Address, Server, bind
-from kataven_flask.settings import DEFAULT_INSTANCE, Settings, checked_issuer
+from kataven_flask.settings import Settings, checked_issuer
 from kataven_flask.signing import Algorithm
 from kataven_flask.store import public_url
 from kataven_flask.workers import run_workers
@@ -33,21 +33,8 @@ from kataven_flask.workers import run_workers
     show_envvar=True,
     help="HOST:PORT to listen on; port 0 takes a free one.",
 )
-@click.option(
-    "--instance",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_INSTANCE,
-    show_default=True,
-    envvar="KATAVEN_INSTANCE",
-    show_envvar=True,
-    help="The folder of the signing keys; made at the first start, for this user alone.",
-)
-@click.option(
-    "--state",
-    envvar="KATAVEN_STATE",
-    show_envvar=True,
-    help="sqlite:///path, redis://… or memory:  [default: state.db in the instance folder]",
-)
+@instance_option
+@state_option
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),

@@ -151,6 +151,10 @@ class Store(Protocol):
         """
         ...
 
+    def since(self) -> int | None:
+        """Return since when it remembers, in seconds since the epoch; None for never used."""
+        ...
+
     def spend(self, presented: PresentedVisitor) -> Spending:
         """Spend a visitor token: SPENT is told to exactly one caller, however many ask."""
         ...

@@ -41,6 +41,10 @@ class Breaker:
         """See `Store.begin`."""
         self._through(lambda: self._store.begin(now))
 
+    def since(self) -> int | None:
+        """See `Store.since`."""
+        return self._through(self._store.since)
+
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
         return self._through(lambda: self._store.spend(presented))

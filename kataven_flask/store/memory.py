@@ -60,6 +60,10 @@ class MemoryStore:
         with self._lock:
             self._since = min(now, self._known_since(now))
 
+    def since(self) -> int | None:
+        """See `Store.since`."""
+        return self._since
+
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
         with self._lock:

@@ -148,6 +148,12 @@ class RedisStore:
             self._on_every_shard("begin", lambda shard: _key(shard, "since"), now)
             self._warn_of_eviction()
 
+    def since(self) -> int | None:
+        """See `Store.since`."""
+        with self._reaching():
+            since: Any = self._client.get(_key(SHARDS[0], "since"))
+        return None if since is None else int(since)
+
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
         shard = shard_of(presented.user)

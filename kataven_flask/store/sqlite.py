@@ -83,8 +83,8 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         if not path.parent.is_dir():
-            message = f"{path.parent}: no such folder for the state file; make it, or mend --state"
-            raise ConfigurationError(message)
+            message = f"{path.parent}: no such folder for the state file; make it, or mend"
+            raise ConfigurationError(f"{message} --state or --instance")
         if path.is_dir():
             raise ConfigurationError(f"{path}: is a folder; name a file in it with --state")
         self._path = path
@@ -98,6 +98,13 @@ class SqliteStore:
         with self._step() as connection:
             if now < _since(connection, now):
                 connection.execute("UPDATE memory SET since = ?", (now,))
+
+    def since(self) -> int | None:
+        """See `Store.since`; where there is no file, none is made."""
+        if not self._path.exists():
+            return None
+        with self._step() as connection:
+            return _noted_since(connection)
 
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
@@ -275,11 +282,16 @@ def _switch_to_wal(connection: sqlite3.Connection, patience: _Patience) -> None:
 
 def _since(connection: sqlite3.Connection, now: int) -> int:
     """Return since when the file remembers, and note it in a fresh one."""
+    since = _noted_since(connection)
+    if since is None:
+        connection.execute("INSERT INTO memory (since) VALUES (?)", (now,))
+        return now
+    return since
+
+
+def _noted_since(connection: sqlite3.Connection) -> int | None:
     row = connection.execute("SELECT since FROM memory").fetchone()
-    if row is not None:
-        return int(row[0])
-    connection.execute("INSERT INTO memory (since) VALUES (?)", (now,))
-    return now
+    return None if row is None else int(row[0])
 
 
 def _is_spent(connection: sqlite3.Connection, jti: str) -> bool:

@@ -399,6 +399,13 @@ class TestBegin:
             late = presented(sid=f"ses_{shard}late", minted=NOW, after_ms=600_000)
             assert store.rotate(late).outcome is Outcome.ROTATED
 
+    def test_can_be_asked(self, store: Store) -> None:
+        """An operator can ask since when, and to ask begins nothing."""
+        assert store.since() is None
+        assert store.since() is None
+        store.begin(NOW)
+        assert store.since() == NOW
+
     def test_a_restart_forgets_nothing(self, store: Store) -> None:
         """A server that starts later doesn't take the memory of those before for its own."""
         store.begin(NOW)

@@ -50,6 +50,7 @@ def refresh(
 
 STEPS: Final[dict[str, Callable[[Store], object]]] = {
     "begin": lambda store: store.begin(NOW),
+    "since": lambda store: store.since(),
     "spend": lambda store: store.spend(visitor()),
     "rotate": lambda store: store.rotate(refresh()),
     "revoke_session": lambda store: store.revoke_session("ses_3f1", keep_until=NOW + 9, now=NOW),
@@ -59,7 +60,8 @@ STEPS: Final[dict[str, Callable[[Store], object]]] = {
 }
 every_step = pytest.mark.parametrize("step", STEPS.values(), ids=STEPS.keys())
 every_writing_step = pytest.mark.parametrize(
-    "step", [pytest.param(step, id=name) for name, step in STEPS.items() if name != "begin"]
+    "step",
+    [pytest.param(step, id=name) for name, step in STEPS.items() if name not in {"begin", "since"}],
 )
 
 
@@ -294,7 +296,9 @@ def far_store(server: RedisServer, way: Way) -> Iterator[RedisStore]:
         yield store
 
 
-@pytest.mark.parametrize("name", ["spend", "rotate", "revoke_session", "revoke_user", "ping"])
+@pytest.mark.parametrize(
+    "name", ["since", "spend", "rotate", "revoke_session", "revoke_user", "ping"]
+)
 def test_one_round_trip(far_store: RedisStore, way: Way, name: str) -> None:
     """A step goes to Redis once."""
     STEPS[name](far_store)  # connects, and sends the script that Redis doesn't know yet

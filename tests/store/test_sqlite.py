@@ -302,6 +302,12 @@ class TestConnections:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert not spend(store, "vis_2")
 
+    def test_to_ask_makes_no_file(self, path: Path) -> None:
+        """Who asks in the wrong folder leaves nothing there."""
+        with closing(SqliteStore(path)) as store:
+            assert store.since() is None
+        assert not path.exists()
+
     def test_goes_on_after_close(self, store: SqliteStore) -> None:
         """A store that was closed opens its file again, and knows what it knew."""
         assert spend(store)

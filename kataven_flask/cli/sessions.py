@@ -1,0 +1,123 @@
+"""`kataven-flask sessions`: end sessions."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from kataven_flask.cli.options import config_option, instance_option, state_option
+from kataven_flask.errors import ConfigurationError
+from kataven_flask.registry import KeyRecord, Registry, load_registry
+from kataven_flask.sessions import Sessions, is_session_id
+from kataven_flask.settings import Settings
+from kataven_flask.store import Store, public_url, store_from_url
+
+_WHICH: Final = "name what to end: --tenant and --user, or --session, or --key"
+
+
+@click.group()
+def sessions() -> None:
+    """End sessions."""
+
+
+@sessions.command()
+@click.option("--tenant", help="The tenant of the user.")
+@click.option("--user", help="The user's id in the tenant's own terms: all their sessions.")
+@click.option("--session", help="One session, ses_…, as the log names it.")
+@click.option("--key", help="A client key, pk_…: all sessions that were begun with it.")
+@config_option
+@instance_option
+@state_option
+def revoke(  # noqa: PLR0913, PLR0917 - an option each
+    tenant: str | None,
+    user: str | None,
+    session: str | None,
+    key: str | None,
+    config: Path,
+    instance: Path,
+    state: str | None,
+) -> None:
+    """End sessions that were begun before now: none of them can be refreshed any more.
+
+    Give the same --instance and --state as to the server.
+
+    \b
+    Examples:
+      kataven-flask sessions revoke --tenant acme --user 42
+      kataven-flask sessions revoke --session ses_3fV1StGXR8Z5jdHi6BmyTAbQ
+      kataven-flask sessions revoke --key pk_live_acme_…
+    """  # noqa: D301 - click's own mark for lines that it mustn't join
+    settings = Settings(config=config, instance=instance, state=state)
+    ending = _ending(load_registry(config), tenant, user, session, key)
+    with closing(_used_store(settings)) as store:
+        ending.carry_out(Sessions(store, time.time))
+    click.echo(f"Ended {ending.what}, in {public_url(settings.state_url)}.")
+    minutes = -(-max(record.tokens.session_ttl for record in ending.records) // 60)
+    click.echo(f"Session tokens that are out run on until they end, in {minutes} min at most.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    what: str
+    records: Collection[KeyRecord]
+    carry_out: Callable[[Sessions], None]
+
+
+def _ending(
+    registry: Registry, tenant: str | None, user: str | None, session: str | None, key: str | None
+) -> _Ending:
+    match tenant, user, session, key:
+        case str(), str(), None, None:
+            return _Ending(
+                f"every session that user {user} of {tenant} began before now",
+                _keys_of(registry, tenant),
+                lambda sessions: sessions.end_user(tenant, user),
+            )
+        case None, None, str(), None:
+            if not is_session_id(session):
+                raise ConfigurationError("--session: not a session's id; copy ses_… from the log")
+            return _Ending(
+                f"session {session}",
+                registry.keys.values(),
+                lambda sessions: sessions.end_session(session),
+            )
+        case None, None, None, str():
+            if key not in registry.keys:
+                raise ConfigurationError("--key: no tenant has this client key; copy it again")
+            return _Ending(
+                f"every session that was begun with {key} before now",
+                [registry.keys[key]],
+                lambda sessions: sessions.end_key(key),
+            )
+        case _:
+            raise ConfigurationError(_WHICH)
+
+
+def _keys_of(registry: Registry, tenant: str) -> list[KeyRecord]:
+    if tenant not in registry.tenants:
+        raise ConfigurationError(
+            f"--tenant {tenant}: there is no such tenant, but {', '.join(registry.tenants)}"
+        )
+    records = [record for record in registry.keys.values() if record.tenant_id == tenant]
+    if not records:
+        raise ConfigurationError(f"--tenant {tenant}: it has no keys, so it has no sessions")
+    return records
+
+
+def _used_store(settings: Settings) -> Store:
+    """Open the state store, which must be one that a server uses."""
+    if settings.state_url == "memory:":
+        raise ConfigurationError("--state memory: is inside the server; restart it to end sessions")
+    store = store_from_url(settings.state_url)
+    if store.since() is None:
+        raise ConfigurationError(
+            f"{public_url(settings.state_url)}: no server has used this state store;"
+            " give the --state and the --instance of the server"
+        )
+    return store
