@@ -14,7 +14,7 @@ from typing import Any, Final
 from waitress import wasyncore
 from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ErrorTask
+from waitress.task import ErrorTask, WSGITask
 
 from kataven_flask import errors
 from kataven_flask.api import BROWSER_PATHS, EXPOSED
@@ -123,7 +123,18 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
         self.write(written.body)
 
 
+class _Task(WSGITask):  # type: ignore[misc]
+    """Gives a kept connection back with its answer once the server is about to end."""
+
+    def build_response_header(self) -> bytes:
+        if self.channel.server.in_drain:  # a proxy would send on it to the last moment
+            self.request.headers["CONNECTION"] = "close"
+        header: bytes = super().build_response_header()
+        return header
+
+
 class _Channel(HTTPChannel):  # type: ignore[misc]
+    task_class = _Task
     error_task_class = _ErrorTask
 
 
@@ -172,12 +183,14 @@ class Server:
             **proxy,
         )
         self._server.channel_class = _Channel
+        self._server.in_drain = False
         self._stopping = False
 
     def run(self) -> None:
         """Serve until `stop` is called, then finish the requests in flight."""
         while not self._stopping:
             self._turn(_POLL)
+        self._server.in_drain = True
         self._accept_the_waiting()
         self._server.del_channel()  # stop accepting; what is open goes on
         self._server.socket.close()

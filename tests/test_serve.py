@@ -10,7 +10,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -100,6 +100,28 @@ def await_refusal(server: Running) -> None:
         except OSError:
             return
     pytest.fail("the server went on taking connections")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_kept_connection_is_given_back_at_the_end(tmp_path: Path, workers: str) -> None:
+    """A proxy that keeps its connections doesn't hold up the end: each closes with its answer."""
+    with serving(tmp_path, "--workers", workers) as server:
+        where = ("127.0.0.1", server.port())
+        with (
+            closing(http.client.HTTPConnection(*where, timeout=BOUND)) as kept,
+            socket.create_connection(where, BOUND) as begun,
+        ):
+            kept.request("GET", "/healthz")
+            answer = kept.getresponse()
+            assert (answer.read(), answer.headers["Connection"]) == (b'{"status":"alive"}', None)
+            begun.sendall(f"POST {GUEST} HTTP/1.1\r\nContent-Length: 2\r\n\r\n".encode())
+            await_acceptance(server)
+            server.process.send_signal(signal.SIGTERM)
+            await_refusal(server)
+            kept.request("GET", "/healthz")
+            assert kept.getresponse().headers["Connection"] == "close"
+            begun.sendall(b"{}")
+        assert server.ended() == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "4"])
@@ -201,7 +223,7 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         (["--listen", "127.0.0.1:99999"], "write HOST:PORT"),
         (["--listen", "no.such.host.invalid:8000"], "can't listen on"),
         (["--config", "nowhere.yaml"], "nowhere.yaml: no such file"),
-        (["--state", "mysql://host"], "write sqlite:///path or memory:"),
+        (["--state", "mysql://host"], "write sqlite:///path, redis:"),
         (["--state", "sqlite:////nowhere/state.db"], "no such folder"),
         (["--state", "memory:", "--workers", "2"], "one worker's own"),
         (["--state", "sqlite:////usr"], "/usr: is a folder"),
