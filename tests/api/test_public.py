@@ -113,7 +113,7 @@ def test_ready(service: Service) -> None:
     assert answer.get_json() == {
         "status": "ready",
         "config": {"revision": parts_of(service.app).live.current.revision, "ok": True},
-        "state": {"ok": True},
+        "state": {"ok": True, "remembers_since": "2026-09-21T14:13:20+00:00"},
         "signing_key": {"ok": True, "kid": kid},
     }
     assert answer.headers["Cache-Control"] == "no-store"

@@ -6,6 +6,8 @@ import multiprocessing
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pytest
@@ -23,10 +25,30 @@ from kataven_flask.store import (
 NOW = 1_790_000_000
 KEEP_UNTIL = NOW + 86_400
 THREADS = 12
-PROCESSES = 6
 ROUNDS = 25
 PATIENCE = 60
 """Seconds that a test waits for a process before it gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """Who runs.
+
+    Args:
+        processes: How many.
+        threads: How many in each of them.
+        rounds: How often they all start at once.
+    """
+
+    processes: int
+    threads: int
+    rounds: int
+
+
+FIELDS = [
+    pytest.param(Field(6, 1, 25), id="6 processes"),
+    pytest.param(Field(4, 16, 200), id="64 threads in 4 processes", marks=pytest.mark.faults),
+]
 
 Job: TypeAlias = Callable[[Store, int], Any]
 """What each racer does in a round, given the store and the round's number."""
@@ -74,21 +96,28 @@ def use_twice(store: Store, number: int) -> list[Outcome]:
     return [first, store.rotate(token(number, 0, after_ms=1, grace_ms=0)).outcome]
 
 
-def race_in_threads(store: Store, job: Job, rounds: int = ROUNDS) -> list[list[Any]]:
+def race_in_threads(
+    store: Store,
+    job: Job,
+    *,
+    threads: int = THREADS,
+    rounds: int = ROUNDS,
+    start: Callable[[], Any] | None = None,
+) -> list[list[Any]]:
     """Have threads do a job at the same moment, round after round; return the answers a round."""
-    start = threading.Barrier(THREADS)
+    ready = threading.Barrier(threads, action=start)
     answers: list[list[Any]] = [[] for _ in range(rounds)]
 
     def run() -> None:
         for number in range(rounds):
-            start.wait(PATIENCE)
+            ready.wait(PATIENCE)
             try:
                 answer = job(store, number)
             except StoreError as error:
-                answer = error
+                answer = str(error)
             answers[number].append(answer)
 
-    racers = [threading.Thread(target=run) for _ in range(THREADS)]
+    racers = [threading.Thread(target=run) for _ in range(threads)]
     for racer in racers:
         racer.start()
     for racer in racers:
@@ -96,38 +125,42 @@ def race_in_threads(store: Store, job: Job, rounds: int = ROUNDS) -> list[list[A
     return answers
 
 
-def _run_process(url: str, job: Job, rounds: int, start: Any, out: Any) -> None:
-    store = store_from_url(url)
-    answers: list[Any] = []
-    for number in range(rounds):
-        start.wait(PATIENCE)
-        try:
-            answers.append(job(store, number))
-        except StoreError as error:
-            answers.append(str(error))
-    store.close()
-    out.put(answers)
+def _run_process(url: str, job: Job, field: Field, start: Any, out: Any) -> None:
+    with closing(store_from_url(url)) as store:
+        out.put(
+            race_in_threads(
+                store,
+                job,
+                threads=field.threads,
+                rounds=field.rounds,
+                start=lambda: start.wait(PATIENCE),
+            )
+        )
 
 
-def race_in_processes(url: str, job: Job, rounds: int = ROUNDS) -> list[list[Any]]:
+def race_in_processes(url: str, job: Job, field: Field) -> list[list[Any]]:
     """Have processes do a job at the same moment, round after round; return the answers a round.
 
     The processes are spawned, not forked: they share the store and nothing else.
     """
     context = multiprocessing.get_context("spawn")
-    start, out = context.Barrier(PROCESSES), context.Queue()
+    start, out = context.Barrier(field.processes), context.Queue()
     racers = [
-        context.Process(target=_run_process, args=(url, job, rounds, start, out), daemon=True)
-        for _ in range(PROCESSES)
+        context.Process(target=_run_process, args=(url, job, field, start, out), daemon=True)
+        for _ in range(field.processes)
     ]
     for racer in racers:
         racer.start()
-    by_racer = [out.get(timeout=PATIENCE) for _ in racers]
+    by_process = [out.get(timeout=PATIENCE * 3) for _ in racers]
     for racer in racers:
         racer.join(PATIENCE)
     out.close()
     out.join_thread()
-    return [list(answers) for answers in zip(*by_racer, strict=True)]
+    rounds = [
+        [answer for each in answers for answer in each] for answers in zip(*by_process, strict=True)
+    ]
+    assert [len(answers) for answers in rounds] == [field.processes * field.threads] * field.rounds
+    return rounds
 
 
 def assert_one_spends(answers: list[list[Any]]) -> None:
@@ -177,18 +210,32 @@ class TestThreads:
         assert_one_spends(race_in_threads(store, spend, rounds=1))
 
 
+@pytest.mark.faults
+class TestManyThreads:
+    """As many as a busy server may have."""
+
+    def test_one_spends(self, store: Store) -> None:
+        """A visitor token is spent by exactly one, two hundred times over."""
+        assert_one_spends(race_in_threads(store, spend, threads=64, rounds=200))
+
+    def test_one_rotates(self, store: Store) -> None:
+        """A refresh token rotates once, two hundred times over."""
+        assert_one_rotates(race_in_threads(store, rotate, threads=64, rounds=200))
+
+
+@pytest.mark.parametrize("field", FIELDS)
 class TestProcesses:
-    """Workers on one machine."""
+    """Workers on one machine, or servers on many."""
 
-    def test_one_spends(self, shared_url: str) -> None:
+    def test_one_spends(self, shared_url: str, field: Field) -> None:
         """A visitor token that reaches several workers at once is spent by exactly one."""
-        assert_one_spends(race_in_processes(shared_url, spend))
+        assert_one_spends(race_in_processes(shared_url, spend, field))
 
-    def test_one_rotates(self, shared_url: str) -> None:
+    def test_one_rotates(self, shared_url: str, field: Field) -> None:
         """A refresh token that reaches several workers at once rotates once."""
-        assert_one_rotates(race_in_processes(shared_url, rotate))
+        assert_one_rotates(race_in_processes(shared_url, rotate, field))
 
-    def test_a_logout_wins(self, shared_url: str) -> None:
+    def test_a_logout_wins(self, shared_url: str, field: Field) -> None:
         """A logout that one worker answered holds for every other."""
-        for answer in race_in_processes(shared_url, logout_or_rotate):
+        for answer in race_in_processes(shared_url, logout_or_rotate, field):
             assert {outcome for outcome, _ in answer} == {Outcome.REVOKED}
