@@ -4,15 +4,19 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test check browser lock wheel clean
+.PHONY: demo test test-faults check browser services lock wheel clean
 
 demo: $(READY)
 	$(BIN)/kataven-flask demo
 
-test: $(READY) browser
+test: $(READY) browser services
 	$(BIN)/python -m pytest
 
-check: $(READY) browser
+# Races between servers, servers killed under load, Redis and SQLite broken in every way.
+test-faults: $(READY) services
+	$(BIN)/python -m pytest -m faults
+
+check: $(READY) browser services
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -27,6 +31,9 @@ $(READY): requirements.lock pyproject.toml
 
 browser: $(READY)
 	sh e2e/install-browser.sh $(BIN)/python
+
+services:
+	sh tests/install-services.sh
 
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \

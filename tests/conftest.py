@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.redis_server import running_redis
 from tests.support import FrozenClock, Service
 
 
@@ -28,3 +29,13 @@ def clock() -> FrozenClock:
 def service(tmp_path: Path) -> Service:
     """Return a server in this process."""
     return Service(tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def shared_state(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a fresh state store of each kind that servers can share."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/state.db"
+        return
+    with running_redis(tmp_path / "redis") as redis:
+        yield redis.url

@@ -198,6 +198,10 @@ class RedisCluster:
             node.command("CLUSTER", "ADDSLOTS", *slots)
         for node in self.nodes[1:]:
             node.command("CLUSTER", "MEET", HOST, self.nodes[0].port)
+        self.await_soundness()
+
+    def await_soundness(self) -> None:
+        """Wait until every node calls the cluster sound."""
         wait_until(lambda: all(map(_is_joined, self.nodes)), "the cluster's state is ok")
 
     def flush(self) -> None:

@@ -103,14 +103,17 @@ class Running:
 
 @contextmanager
 def running(
-    *arguments: str, cwd: Path, own_group: bool = False, **environ: str
+    *arguments: str,
+    cwd: Path,
+    own_group: object = False,  # a bool; mypy takes any `**environ` for this one, too
+    **environ: str,
 ) -> Iterator[Running]:
     """Start a command, and end it with the block.
 
     Args:
         *arguments: The command line.
         cwd: The folder to start it in.
-        own_group: Whether it leads a process group, which ends with the block too.
+        own_group: Whether it leads a process group, all of which is killed with the block.
         **environ: Environment variables to add.
 
     Yields:
@@ -123,7 +126,7 @@ def running(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        start_new_session=own_group,
+        start_new_session=bool(own_group),
     )
     command = Running(process)
     try:

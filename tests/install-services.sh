@@ -1,0 +1,31 @@
+#!/bin/sh
+# Find redis-server and nginx for the tests, or install them.
+set -eu
+PATH="$PATH:/usr/sbin:/usr/local/sbin"
+
+found() {
+    for program; do
+        command -v "$program" >/dev/null && return 0
+    done
+    return 1
+}
+
+missing=
+found redis-server valkey-server || missing="redis-server"
+found nginx || missing="$missing nginx-light"
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "Installing for the tests: $missing…"
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    # shellcheck disable=SC2086 # two names are two words
+    apt-get install -qq --yes --no-install-recommends $missing >/dev/null 2>&1 ||
+        apt-get install -qq --yes --no-install-recommends redis-server nginx >/dev/null
+    exit 0
+fi
+
+echo "The tests need a real Redis and a real nginx, and lack: $missing. Install them:" >&2
+echo "    sudo apt-get install redis-server nginx    (Debian, Ubuntu)" >&2
+echo "    brew install redis nginx                   (macOS)" >&2
+exit 1
