@@ -125,9 +125,7 @@ def prune(instance: Path, leaked: str | None) -> None:
         click.echo("Nothing to remove.")
     for standing in after.standings(time.time()):
         if standing.state == "verifies" and standing.verifies_until is not None:
-            click.echo(
-                f"{_name(standing.entry)} stays until {utc_minute(standing.verifies_until)}."
-            )
+            click.echo(f"Kept {_name(standing.entry)} until {utc_minute(standing.verifies_until)}.")
 
 
 def _change(instance: Path, change: Callable[[KeyRing, float], KeyRing]) -> tuple[KeyRing, KeyRing]:
