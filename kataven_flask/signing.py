@@ -207,11 +207,22 @@ class KeyRing:
         if waiting and not at_once:
             signs_from = utc_minute(waiting[-1].entry.signs_from)
             raise ConfigurationError(
-                f"the newest key signs from {signs_from} on; rotate after that,"
-                " or with --at-once where a key has leaked"
+                f"the newest key signs from {signs_from} on; rotate after that, or with --at-once"
             )
         key, secret = make_pair(alg or self.newest.alg, int(now), 0 if at_once else LEAD)
         return KeyRing((*self.signing_keys, key), (*self.refresh_secrets, secret))
+
+    def replaced(self, now: float, alg: Algorithm | None = None) -> KeyRing:
+        """Return a ring of a new signing key and a new refresh secret alone, which sign at once.
+
+        One step, so that nobody has the time to have a forged session renewed by the new ones.
+
+        Args:
+            now: Seconds since the epoch.
+            alg: The algorithm of the new key; None for that of the newest.
+        """
+        ring = self.rotated(now, alg, at_once=True)
+        return KeyRing(ring.signing_keys[-1:], ring.refresh_secrets[-1:])
 
     def pruned(self, now: float) -> KeyRing:
         """Return the ring without what signed nothing that could still be alive.
@@ -240,8 +251,8 @@ class KeyRing:
         begun = (any(e.signs_from <= now for e in es) for es in left._lists())
         if not all(begun):
             raise ConfigurationError(
-                f"{leaked} can't go: no newer key signs yet; run"
-                " `kataven-flask signing-keys rotate --at-once` first"
+                f"{leaked} can't go: no newer key signs yet; to replace all of them, run"
+                " `kataven-flask signing-keys rotate --leaked`"
             )
         return left
 

@@ -115,7 +115,15 @@ class TestList:
         }
 
     @pytest.mark.parametrize(
-        "arguments", [["list"], ["list", "--json"], ["rotate"], ["rotate", "--at-once"], ["prune"]]
+        "arguments",
+        [
+            ["list"],
+            ["list", "--json"],
+            ["rotate"],
+            ["rotate", "--at-once"],
+            ["rotate", "--leaked"],
+            ["prune"],
+        ],
     )
     def test_nothing_secret(self, instance: Path, arguments: Sequence[str]) -> None:
         """No command prints a private key or a secret, nor a part of one."""
@@ -161,18 +169,34 @@ class TestRotate:
         clock.move(LEAD)
         done(instance, "rotate")
 
-    def test_a_leak(self, instance: Path) -> None:
-        """After a leak a key signs at once, and the command that it prints ends the old ones."""
+    def test_at_once(self, instance: Path) -> None:
+        """In haste a key signs now, also while another waits; it says what verifiers may do."""
         done(instance, "rotate")
         output = done(instance, "rotate", "--at-once")
         assert "They sign from now on." in output
         assert "may refuse new tokens" in output
-        command = output.splitlines()[-1].split()
-        assert command[:3] == ["kataven-flask", "signing-keys", "prune"]
-        result = CliRunner().invoke(main, command[1:])
-        assert result.exit_code == 0, result.output
-        ring = read_key_ring(instance)
-        assert (len(ring.signing_keys), len(ring.refresh_secrets)) == (1, 1)
+        assert "Removed" not in output
+        assert states(instance)[2] == "signs"
+
+    def test_a_leak(self, instance: Path) -> None:
+        """After a leak one command replaces everything, and names what it removed."""
+        done(instance, "rotate")
+        old = read_key_ring(instance)
+        output = done(instance, "rotate", "--leaked", "--alg", "EdDSA")
+        assert output.count("Removed signing key") == 2
+        assert output.count("Removed refresh secret") == 2
+        new = read_key_ring(instance)
+        assert not {entry.id for entry in old.entries} & {entry.id for entry in new.entries}
+        assert states(instance) == ["signs", "signs"]
+
+    def test_an_old_copy(self, instance: Path, clock: FrozenClock) -> None:
+        """Where an old backup leaked, its keys go by the id that `list` shows; newer ones stay."""
+        leaked = read_key_ring(instance).refresh_secrets[0]
+        done(instance, "rotate")
+        clock.move(LEAD + SIGNING_KEY_KEPT)
+        done(instance, "prune")
+        output = done(instance, "prune", "--leaked", leaked.id[:12])
+        assert output == f"Removed refresh secret {leaked.id[:12]}.\n"
         assert states(instance) == ["signs", "signs"]
 
     def test_where_there_is_no_ring(self, tmp_path: Path) -> None:
@@ -227,7 +251,7 @@ class TestPrune:
     def test_the_one_that_signs(self, instance: Path) -> None:
         """The leaked key that still signs isn't removed: it says what to run first."""
         (kid,) = ids(read_key_ring(instance))
-        assert "signing-keys rotate --at-once" in refused(instance, "prune", "--leaked", kid)
+        assert "signing-keys rotate --leaked" in refused(instance, "prune", "--leaked", kid)
 
     @pytest.mark.parametrize("leaked", ["", "x", "nobody-here", "-----BEGIN"])
     def test_an_unknown_one(self, instance: Path, leaked: str) -> None:

@@ -28,7 +28,7 @@ from kataven_flask.signing import (
     KeyRing,
 )
 from tests.running import BOUND, COMMAND, Running, running
-from tests.support import API, AUDIENCE, ISSUER, KEY, NOON, ORIGIN, Service, document
+from tests.support import API, AUDIENCE, ISSUER, KEY, NOON, ORIGIN, FrozenClock, Service, document
 
 SEEN_LATE: Final = 60
 """Seconds that a host may see a change of the folder late."""
@@ -61,7 +61,9 @@ class Host:
         self._news: list[tuple[float, bytes]] = []
         self._seen.parent.mkdir(mode=0o700)
         self._take_over(self._shared.read_bytes())
-        self.service = Service(folder, state=state, issuer=ISSUER)
+        clock = FrozenClock(NOON - DAY)
+        self.service = Service(folder, state=state, clock=clock)
+        self.service.clock = clock
         tokens = {"session_ttl": "15m", "refresh_ttl": "30d", "user_max_age": "90d"}
         self.service.document = document(tokens=tokens, limits=LIMITS)
         self.service.edit()
@@ -306,15 +308,13 @@ class TestOneFolder:
         assert published[-1]["kid"] == newest
 
     def test_a_leak(self, pair: tuple[Service, Service]) -> None:
-        """What a leaked key signed is refused once it was removed; what is new goes on."""
+        """What a leaked key signed is refused once it was replaced; what is new goes on."""
         one, other = pair
         before = one.guest().get_json()
         visitor_token = one.user_token().get_json()["token"]
         instance = one.settings.instance
         now = one.clock.now
-        old = read_key_ring(instance).newest.kid
-        change_key_ring(instance, lambda ring: ring.rotated(now, at_once=True))
-        change_key_ring(instance, lambda ring: ring.without_leaked(old, now))
+        change_key_ring(instance, lambda ring: ring.replaced(now))
         for service in pair:
             parts_of(service.app).watch.look()
             assert service.refresh(before["refresh_token"]).status_code == 400

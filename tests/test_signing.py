@@ -244,6 +244,15 @@ class TestALeak:
         left = ring.without_leaked(ring.signing_keys[1].kid, NOW)
         assert places(ring, left) == ([2, 3], [2, 3])
 
+    def test_of_all(self) -> None:
+        """All are replaced in one step, by a pair that signs at once, for the same algorithm."""
+        ring = KeyRing(*lists_of(make_pair("ES256", 0))).rotated(NOW)
+        left = ring.replaced(NOW)
+        assert left.signing_key(NOW) is left.newest
+        assert not {entry.id for entry in ring.entries} & {entry.id for entry in left.entries}
+        assert len(left.entries) == 2
+        assert (left.newest.alg, ring.replaced(NOW, "EdDSA").newest.alg) == ("ES256", "EdDSA")
+
     def test_is_named_by_its_secret_too(self) -> None:
         """A secret lives on for a month after its key went; it is named by its own id."""
         ring = ring_of(0, 100, 200, NOW)
@@ -260,9 +269,9 @@ class TestALeak:
     def test_the_one_that_signs(self, place: int) -> None:
         """The key that signs isn't removed, nor what leaves none that does: rotate at once."""
         ring = ring_of(0).rotated(NOW)
-        with pytest.raises(ConfigurationError, match="rotate --at-once"):
+        with pytest.raises(ConfigurationError, match="rotate --leaked"):
             ring.without_leaked(ring.signing_keys[place].kid, NOW)
-        with pytest.raises(ConfigurationError, match="rotate --at-once"):
+        with pytest.raises(ConfigurationError, match="rotate --leaked"):
             ring.without_leaked(ring.refresh_secrets[place].id, NOW)
 
     @pytest.mark.parametrize("leaked", ["", "nobody-here", "x" * 43])

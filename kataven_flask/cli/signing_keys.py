@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,8 +69,13 @@ def list_(instance: Path, *, as_json: bool) -> None:
     type=click.Choice(get_args(Algorithm)),
     help="The algorithm of the new key.  [default: that of the newest]",
 )
-@click.option("--at-once", is_flag=True, help="Sign with it now: for a key that has leaked.")
-def rotate(instance: Path, alg: Algorithm | None, *, at_once: bool) -> None:
+@click.option("--at-once", is_flag=True, help="Sign with it now; the old ones still verify.")
+@click.option(
+    "--leaked",
+    is_flag=True,
+    help="After a leak: sign with it now, and remove all others; every token and session ends.",
+)
+def rotate(instance: Path, alg: Algorithm | None, *, at_once: bool, leaked: bool) -> None:
     """Add a new key, which signs 15 minutes later.
 
     By then every verifier has fetched its public half, so that no request fails. What was
@@ -79,21 +83,24 @@ def rotate(instance: Path, alg: Algorithm | None, *, at_once: bool) -> None:
 
     Example: kataven-flask signing-keys rotate
     """
-    before, after = _change(instance, lambda ring, now: ring.rotated(now, alg, at_once=at_once))
+
+    def change(ring: KeyRing, now: float) -> KeyRing:
+        return ring.replaced(now, alg) if leaked else ring.rotated(now, alg, at_once=at_once)
+
+    before, after = _change(instance, change)
     key, secret = after.newest, after.refresh_secrets[-1]
     click.echo(f"Made {_name(key)} ({key.alg}) and {_name(secret)}.")
-    if at_once:
+    if leaked or at_once:
         click.echo(
-            "They sign from now on. A verifier that keeps the public keys may refuse new tokens"
-            f"\nuntil it fetches them again, up to {duration(JWKS_MAX_AGE)} later."
-            "\nWhat has leaked still verifies. To end that, and every token and session of it:"
-            f"\n  {_command(instance, f'prune --leaked {_short(before.newest)}')}"
+            "They sign from now on. A verifier that keeps the public keys may refuse new tokens,\n"
+            f"and take old ones, until it fetches them again, up to {duration(JWKS_MAX_AGE)} later."
         )
     else:
         click.echo(
             f"They sign from {utc_minute(key.signs_from)} on, in {duration(LEAD)};"
             " until then the old ones do, and no request fails."
         )
+    _tell_what_went(before, after)
 
 
 @signing_keys.command()
@@ -117,12 +124,9 @@ def prune(instance: Path, leaked: str | None) -> None:
         return ring.pruned(now) if leaked is None else ring.without_leaked(leaked, now)
 
     before, after = _change(instance, change)
-    stay = {entry.id for entry in after.entries}
-    gone = [entry for entry in before.entries if entry.id not in stay]
-    for entry in gone:
-        click.echo(f"Removed {_name(entry)}.")
-    if not gone:
+    if before.entries == after.entries:
         click.echo("Nothing to remove.")
+    _tell_what_went(before, after)
     for standing in after.standings(time.time()):
         if standing.state == "verifies" and standing.verifies_until is not None:
             click.echo(f"Kept {_name(standing.entry)} until {utc_minute(standing.verifies_until)}.")
@@ -135,6 +139,13 @@ def _change(instance: Path, change: Callable[[KeyRing, float], KeyRing]) -> tupl
 
 
 # --- words
+
+
+def _tell_what_went(before: KeyRing, after: KeyRing) -> None:
+    stay = {entry.id for entry in after.entries}
+    for entry in before.entries:
+        if entry.id not in stay:
+            click.echo(f"Removed {_name(entry)}.")
 
 
 def _state(standing: Standing, now: float) -> str:
@@ -178,7 +189,3 @@ def _alg(entry: Entry) -> str:
 
 def _short(entry: Entry) -> str:
     return entry.id[:_SHORT_ID]
-
-
-def _command(instance: Path, rest: str) -> str:
-    return f"kataven-flask signing-keys {rest} --instance {shlex.quote(str(instance))}"
