@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,10 +22,10 @@ from kataven_flask.api import (
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
 from kataven_flask.handshake import Handshake
-from kataven_flask.live import LiveRegistry
+from kataven_flask.live import Live, Watch, live_key_ring, live_registry
 from kataven_flask.registry import Registry
 from kataven_flask.settings import Settings
-from kataven_flask.signing import open_key_ring
+from kataven_flask.signing import KeyRing
 from kataven_flask.store import Store, store_from_url
 from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
@@ -39,15 +40,19 @@ class Parts:
 
     Args:
         live: The registry that it looks tenants up in.
+        ring: The keys that it signs and verifies with.
+        watch: What picks up edits of both.
         store: The state store.
     """
 
-    live: LiveRegistry
+    live: Live[Registry]
+    ring: Live[KeyRing]
+    watch: Watch
     store: Store
 
     def close(self) -> None:
-        """Stop watching the tenants' file, and let go of the state."""
-        self.live.close()
+        """Stop watching the files, and let go of the state."""
+        self.watch.close()
         self.store.close()
 
 
@@ -64,27 +69,32 @@ def create_app(settings: Settings | None = None) -> Flask:
         The WSGI app.
     """
     settings = settings or Settings.from_environ()
-    live = LiveRegistry(settings.config)
-    ring = open_key_ring(settings.instance, settings.signing_alg)
+    live = live_registry(settings.config)
+    ring = live_key_ring(settings.instance, settings.signing_alg, settings.clock)
     store = _open_store(settings)
 
     def tokens(registry: Registry) -> Tokens:
-        return Tokens(ring, registry.issuer or settings.issuer, registry.audience)
+        issuer = registry.issuer or settings.issuer
+        return Tokens(ring.current, issuer, registry.audience, ring.latest)
+
+    def jwks() -> Mapping[str, Any]:
+        return ring.latest().jwks()  # asked for seldom, and kept for long
 
     def health() -> Health:
-        return _health(live, store, ring.current.kid)
+        return _health(live, store, ring, settings.clock())
 
     handshake = Handshake(lambda: live.current, tokens, store, Throttle(), settings.clock)
     app = Flask("kataven_flask", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
-    app.register_blueprint(create_blueprint(handshake, ring.jwks, health))
-    app.extensions["kataven"] = Parts(live, store)
+    app.register_blueprint(create_blueprint(handshake, jwks, health))
+    watch = Watch(live, ring)
+    app.extensions["kataven"] = Parts(live, ring, watch, store)
     _add_error_handlers(app)
     open_cors(app)
     if settings.watch:
-        live.watch()
+        watch.start()
     return app
 
 
@@ -99,13 +109,18 @@ def _open_store(settings: Settings) -> Store:
     return store
 
 
-def _health(live: LiveRegistry, store: Store, kid: str) -> Health:
-    config: dict[str, Any] = {"revision": live.current.revision, "ok": live.fault is None}
-    if live.fault is not None:
-        config["error"] = "the last edit was refused; the log says why"
+def _health(live: Live[Registry], store: Store, ring: Live[KeyRing], now: float) -> Health:
+    config = {"revision": live.current.revision, **_soundness(live)}
     state = _state(store)
-    report = {"config": config, "state": state, "signing_key": {"ok": True, "kid": kid}}
+    signing_key = {**_soundness(ring), "kid": ring.current.signing_key(now).kid}
+    report = {"config": config, "state": state, "signing_key": signing_key}
     return Health(ready=state["ok"], report=report)
+
+
+def _soundness(live: Live[Any]) -> dict[str, Any]:
+    if live.fault is None:
+        return {"ok": True}
+    return {"ok": False, "error": "the last edit was refused; the log says why"}
 
 
 def _state(store: Store) -> dict[str, Any]:

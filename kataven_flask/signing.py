@@ -1,7 +1,7 @@
 """The key ring: the keys that sign tokens, the secrets that sign refresh tokens, and the JWKS.
 
-It is one file in the instance folder, made at the first start and readable by its
-owner alone.
+Pure: which of them signs at a time, which only verify, and which can go. Where they
+are kept is `key_ring_file`'s business.
 """
 
 from __future__ import annotations
@@ -9,17 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import secrets
-import shlex
-import stat
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, TypeVar
 
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
@@ -36,18 +30,31 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.tenants import MAX_REFRESH_TTL, MAX_SESSION_TTL, MAX_VISITOR_TTL, MINUTE
+from kataven_flask.times import utc_minute
 
 Algorithm: TypeAlias = Literal["ES256", "EdDSA"]
 """RFC 7518, section 3.4; RFC 8037, section 3.1."""
 PrivateKey: TypeAlias = EllipticCurvePrivateKey | Ed25519PrivateKey
+State: TypeAlias = Literal["waits", "signs", "verifies", "prunable"]
 
-KEY_RING_FILE: Final = "keyring.json"
 JWKS_MAX_AGE: Final = 300
 """Seconds that a verifier may keep the public keys."""
-_REFRESH_SECRET_BYTES: Final = 32
+LEAD: Final = 3 * JWKS_MAX_AGE
+"""Seconds that a new key is published before it signs: `JWKS_MAX_AGE` for a cache on the way, as
+much again for a verifier that doesn't see how old the copy is that it was given, and the rest for
+hosts that see the file late (network file systems keep attributes for up to a minute)."""
+PRUNE_MARGIN: Final = 5 * MINUTE
+"""Seconds that a key is kept beyond the end of its last token: more than a host may see the file
+late, clocks may differ and verifiers may be lenient, all taken together."""
+SIGNING_KEY_KEPT: Final = max(MAX_VISITOR_TTL, MAX_SESSION_TTL) + PRUNE_MARGIN
+"""Seconds that a signing key verifies after the next one began to sign."""
+REFRESH_SECRET_KEPT: Final = MAX_REFRESH_TTL + PRUNE_MARGIN
+"""Seconds that a refresh secret verifies after the next one began to sign."""
+REFRESH_SECRET_BYTES: Final = 32
 """As many as SHA-256 gives (RFC 2104, section 3)."""
-_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
-_VERSION: Final = 1
+MIN_ID: Final = 8
+"""Characters that an id may be shortened to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +66,76 @@ class SigningKey:
         alg: The one algorithm it is used with (RFC 8725, section 3.1).
         private_key: The private half.
         public_jwk: The public half as a JWK (RFC 7517, section 4).
+        created_at: When it was made, in seconds since the epoch.
+        signs_from: When it begins to sign, in seconds since the epoch.
     """
 
     kid: str
     alg: Algorithm
     private_key: PrivateKey = field(repr=False)
     public_jwk: Mapping[str, str] = field(repr=False)
+    created_at: int = 0
+    signs_from: int = 0
+
+    @property
+    def id(self) -> str:
+        """What it is called by people: its `kid`."""
+        return self.kid
+
+    @property
+    def kept(self) -> int:
+        """Seconds that it verifies after the next one began to sign."""
+        return SIGNING_KEY_KEPT
+
+    def pem(self) -> str:
+        """Return the private half as text, to be kept where its owner alone can read it."""
+        raw = self.private_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return raw.decode("ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshSecret:
+    """One secret that signs refresh tokens.
+
+    Args:
+        secret: The secret itself.
+        created_at: When it was made, in seconds since the epoch.
+        signs_from: When it begins to sign, in seconds since the epoch.
+    """
+
+    secret: bytes = field(repr=False)
+    created_at: int = 0
+    signs_from: int = 0
+
+    @property
+    def id(self) -> str:
+        """What it is called by people: a digest, from which nobody gets back to 256 bits."""
+        return hashlib.sha256(b"kataven_flask.refresh-secret-id.v1\0" + self.secret).hexdigest()
+
+    @property
+    def kept(self) -> int:
+        """Seconds that it verifies after the next one began to sign."""
+        return REFRESH_SECRET_KEPT
+
+
+Entry: TypeAlias = SigningKey | RefreshSecret
+_E = TypeVar("_E", SigningKey, RefreshSecret)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What an entry of the ring does at a time.
+
+    Args:
+        entry: The entry.
+        state: `waits` for its time to sign, `signs`, only `verifies`, or is `prunable`.
+        verifies_until: When it can be pruned, in seconds since the epoch; None where nothing
+            supersedes it yet.
+    """
+
+    entry: Entry
+    state: State
+    verifies_until: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,65 +143,147 @@ class KeyRing:
     """All that signs and verifies.
 
     Args:
-        signing_keys: Oldest to newest; the newest signs, all verify.
-        refresh_secrets: Oldest to newest; the newest signs, all verify.
+        signing_keys: Oldest to newest, at least one; one signs, all verify.
+        refresh_secrets: Oldest to newest, at least one; one signs, all verify.
     """
 
     signing_keys: tuple[SigningKey, ...]
-    refresh_secrets: tuple[bytes, ...] = field(repr=False)
+    refresh_secrets: tuple[RefreshSecret, ...] = field(repr=False)
 
     @property
-    def current(self) -> SigningKey:
-        """The key that signs."""
+    def newest(self) -> SigningKey:
+        """The key that was made last; it may not sign yet."""
         return self.signing_keys[-1]
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The signing keys, then the refresh secrets."""
+        keys: tuple[Entry, ...] = self.signing_keys
+        return keys + self.refresh_secrets
+
+    @property
+    def revision(self) -> str:
+        """A digest of all ids and times; another ring has another."""
+        text = json.dumps([(e.id, e.created_at, e.signs_from) for e in self.entries])
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def signing_key(self, at: float) -> SigningKey:
+        """Return the key that signs at a time, in seconds since the epoch."""
+        return self.signing_keys[_signer(self.signing_keys, at)]
+
+    def refresh_secret(self, at: float) -> RefreshSecret:
+        """Return the secret that signs at a time, in seconds since the epoch."""
+        return self.refresh_secrets[_signer(self.refresh_secrets, at)]
 
     def find(self, kid: object) -> SigningKey | None:
         """Return the key with this id, or None."""
         return next((key for key in self.signing_keys if key.kid == kid), None)
 
     def jwks(self) -> dict[str, list[dict[str, str]]]:
-        """Return the public keys as a JWK set (RFC 7517, section 5)."""
+        """Return the public keys as a JWK set (RFC 7517, section 5), the waiting ones too."""
         return {"keys": [dict(key.public_jwk) for key in self.signing_keys]}
 
+    def standings(self, now: float) -> tuple[Standing, ...]:
+        """Tell what each entry does at a time, in seconds since the epoch."""
+        return (*_standings(self.signing_keys, now), *_standings(self.refresh_secrets, now))
 
-def open_key_ring(instance: Path, alg: Algorithm | None = None) -> KeyRing:
-    """Read the key ring of an instance folder, and make both where they don't exist yet.
+    def rotated(
+        self, now: float, alg: Algorithm | None = None, *, at_once: bool = False
+    ) -> KeyRing:
+        """Add a new signing key and a new refresh secret.
 
-    Args:
-        instance: The folder; its owner alone may read or write it.
-        alg: The algorithm of a new signing key; None for ES256, or whatever is there.
+        Args:
+            now: Seconds since the epoch.
+            alg: The algorithm of the new key; None for that of the newest.
+            at_once: Whether they sign at once, and not after `LEAD` seconds.
 
-    Raises:
-        ConfigurationError: The folder or the file can't be used; the message says how to mend it.
+        Raises:
+            ConfigurationError: The newest ones don't sign yet.
 
-    Returns:
-        The key ring.
-    """
-    path = instance / KEY_RING_FILE
-    try:
-        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _refuse_if_others_can(instance, "700")
-        if not path.exists():
-            _create(path, _new_content(alg or "ES256"))
-        _refuse_if_others_can(path, "600")
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        message = f"{error.filename or instance}: {error.strerror}; the instance folder holds keys"
-        raise ConfigurationError(message) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{path}: not a key ring; restore it from a backup") from error
-    ring = _parse(content, path)
-    if alg is not None and ring.current.alg != alg:
-        message = f"{path}: signs with {ring.current.alg}, not {alg}; use another --instance folder"
-        raise ConfigurationError(message)
-    return ring
+        Returns:
+            The ring with both.
+        """
+        waiting = [standing for standing in self.standings(now) if standing.state == "waits"]
+        if waiting and not at_once:
+            signs_from = utc_minute(waiting[-1].entry.signs_from)
+            raise ConfigurationError(
+                f"the newest key signs from {signs_from} on; rotate after that, or with --at-once"
+            )
+        key, secret = make_pair(alg or self.newest.alg, int(now), 0 if at_once else LEAD)
+        return KeyRing((*self.signing_keys, key), (*self.refresh_secrets, secret))
+
+    def replaced(self, now: float, alg: Algorithm | None = None) -> KeyRing:
+        """Return a ring of a new signing key and a new refresh secret alone, which sign at once.
+
+        One step, so that nobody has the time to have a forged session renewed by the new ones.
+
+        Args:
+            now: Seconds since the epoch.
+            alg: The algorithm of the new key; None for that of the newest.
+        """
+        ring = self.rotated(now, alg, at_once=True)
+        return KeyRing(ring.signing_keys[-1:], ring.refresh_secrets[-1:])
+
+    def pruned(self, now: float) -> KeyRing:
+        """Return the ring without what signed nothing that could still be alive.
+
+        Args:
+            now: Seconds since the epoch.
+        """
+        return KeyRing(_pruned(self.signing_keys, now), _pruned(self.refresh_secrets, now))
+
+    def without_leaked(self, leaked: str, now: float) -> KeyRing:
+        """Return the ring without an entry, the one made with it, and all that are older.
+
+        A copy of the ring that has one of them has had the older ones too.
+
+        Args:
+            leaked: The id of a signing key or a refresh secret, or how it begins.
+            now: Seconds since the epoch.
+
+        Raises:
+            ConfigurationError: There is no such entry, or nothing else would sign.
+        """
+        keys, secrets_ = self.signing_keys, self.refresh_secrets
+        newer = self._newer_than(leaked)
+        # Both lists grow in pairs and lose their oldest alone: pairs are counted from the end.
+        left = KeyRing(keys[max(0, len(keys) - newer) :], secrets_[max(0, len(secrets_) - newer) :])
+        begun = (any(e.signs_from <= now for e in es) for es in left._lists())
+        if not all(begun):
+            raise ConfigurationError(
+                f"{leaked} can't go: no newer key signs yet; to replace all of them, run"
+                " `kataven-flask signing-keys rotate --leaked`"
+            )
+        return left
+
+    def _newer_than(self, start: str) -> int:
+        """Count what is newer than the one entry whose id begins so."""
+        newer = [
+            len(entries) - 1 - place
+            for entries in self._lists()
+            for place, entry in enumerate(entries)
+            if entry.id.startswith(start)
+        ]
+        if len(start) < MIN_ID or len(newer) != 1:
+            raise ConfigurationError(
+                f"{start!r} is not the id of one key or secret here ({MIN_ID} or more of its first"
+                " characters will do); see `kataven-flask signing-keys list`"
+            )
+        return newer[0]
+
+    def _lists(self) -> tuple[Sequence[Entry], Sequence[Entry]]:
+        return self.signing_keys, self.refresh_secrets
 
 
-def make_signing_key(private_key: PrivateKey) -> SigningKey:
+def make_signing_key(
+    private_key: PrivateKey, created_at: int = 0, signs_from: int | None = None
+) -> SigningKey:
     """Wrap a private key.
 
     Args:
         private_key: A P-256 or an Ed25519 key.
+        created_at: When it was made, in seconds since the epoch.
+        signs_from: When it begins to sign, in seconds since the epoch; None for at once.
 
     Returns:
         The signing key, with its id and its public JWK.
@@ -142,12 +295,79 @@ def make_signing_key(private_key: PrivateKey) -> SigningKey:
         alg,
         private_key,
         MappingProxyType({**members, "kid": kid, "alg": alg, "use": "sig"}),
+        created_at,
+        created_at if signs_from is None else signs_from,
     )
+
+
+def make_pair(alg: Algorithm, created_at: int, lead: int = 0) -> tuple[SigningKey, RefreshSecret]:
+    """Make a signing key and a refresh secret, from the system's generator.
+
+    Args:
+        alg: The key's algorithm.
+        created_at: When that is, in seconds since the epoch.
+        lead: Seconds after which they begin to sign.
+    """
+    key = make_signing_key(generate_private_key_for(alg), created_at, created_at + lead)
+    secret = secrets.token_bytes(REFRESH_SECRET_BYTES)
+    return key, RefreshSecret(secret, created_at, created_at + lead)
+
+
+def parse_private_key(pem: str) -> PrivateKey:
+    """Read a private key that `SigningKey.pem` wrote.
+
+    Raises:
+        ValueError: It isn't one.
+        TypeError: It is encrypted.
+    """
+    private_key = load_pem_private_key(pem.encode("ascii"), password=None)
+    if isinstance(private_key, Ed25519PrivateKey):
+        return private_key
+    if isinstance(private_key, EllipticCurvePrivateKey) and private_key.curve.name == "secp256r1":
+        return private_key
+    raise ValueError("a signing key is P-256 or Ed25519")
 
 
 def generate_private_key_for(alg: Algorithm) -> PrivateKey:
     """Return a fresh private key for an algorithm, from the system's generator."""
     return generate_private_key(SECP256R1()) if alg == "ES256" else Ed25519PrivateKey.generate()
+
+
+# --- who signs, and until when the others verify
+
+
+def _signer(entries: Sequence[Entry], at: float) -> int:
+    """Return the place of the newest that has begun to sign; before all of them, the oldest."""
+    begun = (place for place, entry in enumerate(entries) if entry.signs_from <= at)
+    return max(begun, default=0)
+
+
+def _standings(entries: Sequence[Entry], now: float) -> list[Standing]:
+    signer = _signer(entries, now)
+    standings = []
+    for place, entry in enumerate(entries):
+        # A newer one that begins earlier, as in haste, supersedes all that are older.
+        superseded_at = min((e.signs_from for e in entries[place + 1 :]), default=None)
+        until = None if superseded_at is None else superseded_at + entry.kept
+        state: State
+        if place >= signer:
+            state = "signs" if place == signer else "waits"
+        else:
+            state = "prunable" if until is not None and until <= now else "verifies"
+        standings.append(Standing(entry, state, until))
+    return standings
+
+
+def _pruned(entries: tuple[_E, ...], now: float) -> tuple[_E, ...]:
+    standings = _standings(entries, now)
+    return tuple(
+        entry
+        for entry, standing in zip(entries, standings, strict=True)
+        if standing.state != "prunable"
+    )
+
+
+# --- the public half
 
 
 def _public_members(private_key: PrivateKey) -> tuple[Algorithm, dict[str, str]]:
@@ -168,71 +388,3 @@ def _thumbprint(members: Mapping[str, str]) -> str:
 
 def _base64url(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-
-
-# --- the file
-
-
-def _new_content(alg: Algorithm) -> dict[str, Any]:
-    pem = generate_private_key_for(alg).private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
-    created_at = datetime.now(UTC).isoformat(timespec="seconds")
-    secret = secrets.token_hex(_REFRESH_SECRET_BYTES)
-    return {
-        "version": _VERSION,
-        "signing_keys": [{"created_at": created_at, "private_key": pem.decode("ascii")}],
-        "refresh_secrets": [{"created_at": created_at, "secret": secret}],
-    }
-
-
-def _create(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a file whole or not at all; where two processes try, the first one's stays."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)  # mode 0600
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(content, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(name, path)
-        except FileExistsError:
-            return
-    finally:
-        Path(name).unlink()
-
-
-def _parse(content: Any, path: Path) -> KeyRing:
-    try:
-        if content["version"] != _VERSION:
-            raise ConfigurationError(f"{path}: was written by a newer version; upgrade this one")
-        signing_keys = [_read_key(entry["private_key"]) for entry in content["signing_keys"]]
-        refresh_secrets = [bytes.fromhex(entry["secret"]) for entry in content["refresh_secrets"]]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ConfigurationError(f"{path}: not a key ring; restore it from a backup") from error
-    if not signing_keys or not all(
-        len(s) >= _REFRESH_SECRET_BYTES for s in refresh_secrets or [b""]
-    ):
-        raise ConfigurationError(f"{path}: lacks a key or a secret; restore it from a backup")
-    return KeyRing(tuple(signing_keys), tuple(refresh_secrets))
-
-
-def _read_key(pem: str) -> SigningKey:
-    private_key = load_pem_private_key(pem.encode("ascii"), password=None)
-    if isinstance(private_key, Ed25519PrivateKey):
-        return make_signing_key(private_key)
-    if isinstance(private_key, EllipticCurvePrivateKey) and private_key.curve.name == "secp256r1":
-        return make_signing_key(private_key)
-    raise ValueError("a signing key is P-256 or Ed25519")
-
-
-def _refuse_if_others_can(path: Path, mode: str) -> None:
-    status = path.stat()
-    if status.st_uid not in (0, os.geteuid()):
-        raise ConfigurationError(
-            f"{path}: belongs to another user; run: chown $(id -u) {shlex.quote(str(path))}"
-        )
-    if status.st_mode & _OTHERS:
-        raise ConfigurationError(
-            f"{path}: others can read or write it; run: chmod {mode} {shlex.quote(str(path))}"
-        )

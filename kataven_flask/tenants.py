@@ -31,6 +31,9 @@ SECOND: Final = 1
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+MAX_VISITOR_TTL: Final = 10 * MINUTE
+MAX_SESSION_TTL: Final = 15 * MINUTE
+"""No JWT outlives the longer of these, so that a key that signs no more need not be kept longer."""
 MAX_SESSION_AGE: Final = 90 * DAY
 MAX_REFRESH_TTL: Final = 30 * DAY
 """No refresh token outlives this, so that a revocation need not be kept longer either."""
@@ -171,8 +174,8 @@ class _Model(BaseModel):
 class TokenPolicy(_Model):
     """How long tokens and sessions live, each in seconds."""
 
-    session_ttl: Annotated[Seconds, _between(1 * MINUTE, 15 * MINUTE)] = 10 * MINUTE
-    visitor_ttl: Annotated[Seconds, _between(30 * SECOND, 10 * MINUTE)] = 5 * MINUTE
+    session_ttl: Annotated[Seconds, _between(1 * MINUTE, MAX_SESSION_TTL)] = 10 * MINUTE
+    visitor_ttl: Annotated[Seconds, _between(30 * SECOND, MAX_VISITOR_TTL)] = 5 * MINUTE
     refresh_ttl: Annotated[Seconds, _between(1 * MINUTE, MAX_REFRESH_TTL)] = 24 * HOUR
     guest_max_age: Annotated[Seconds, _between(1 * MINUTE, MAX_SESSION_AGE)] = 24 * HOUR
     user_max_age: Annotated[Seconds, _between(1 * MINUTE, MAX_SESSION_AGE)] = 30 * DAY

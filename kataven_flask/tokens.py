@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from itsdangerous import BadSignature, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from kataven_flask.errors import KatavenError
-from kataven_flask.signing import KeyRing
+from kataven_flask.signing import KeyRing, RefreshSecret, SigningKey
 from kataven_flask.tenants import VisitorType
 
 VISITOR_TYP: Final = "widget-visitor+jwt"
@@ -146,11 +146,14 @@ class Tokens:
         ring: The keys.
         issuer: The `iss` of every token.
         audience: The `aud` of session tokens.
+        look_again: Gives the keys anew; asked where none of `ring` signed a token, which another
+            host may have signed with one that was made this moment.
     """
 
     ring: KeyRing
     issuer: str
     audience: str
+    look_again: Callable[[], KeyRing] | None = field(default=None, repr=False)
 
     @property
     def exchange_audience(self) -> str:
@@ -171,7 +174,8 @@ class Tokens:
     def mint_refresh(self, claims: RefreshClaims) -> str:
         """Return a refresh token; the same claims give the same token."""
         payload = json.dumps(asdict(claims), separators=(",", ":")).encode()
-        return self._signer().sign(base64_encode(payload)).decode("ascii")
+        signer = _refresh_signer([self.ring.refresh_secret(claims.iat)])
+        return signer.sign(base64_encode(payload)).decode("ascii")
 
     def verify_visitor(self, unverified_jwt: str, now: float) -> VisitorClaims:
         """Verify a visitor token.
@@ -228,23 +232,36 @@ class Tokens:
             What it carries.
         """
         try:
-            payload = base64_decode(self._signer().unsign(unverified_token))
+            payload = base64_decode(self._unsigned(unverified_token))
             members: dict[str, Any] = json.loads(payload)
             session = Session(**members.pop("session"))
             return RefreshClaims(session=session, **members)
         except (BadSignature, UnicodeError, ValueError, TypeError, KeyError) as error:
             raise BadTokenError("it was not signed here") from error
 
-    def _signer(self) -> Signer:
-        return Signer(
-            list(self.ring.refresh_secrets),
-            salt=_REFRESH_SALT,
-            key_derivation="hmac",
-            digest_method=hashlib.sha256,
-        )
+    def _unsigned(self, unverified_token: str) -> bytes:
+        """Return what a secret of ours signed, or raise BadSignature."""
+        try:
+            return _refresh_signer(self.ring.refresh_secrets).unsign(unverified_token)
+        except BadSignature:
+            ring = self._newer_ring()
+            if ring is None:
+                raise
+            return _refresh_signer(ring.refresh_secrets).unsign(unverified_token)
+
+    def _find_key(self, kid: object) -> SigningKey | None:
+        key = self.ring.find(kid)
+        if key is None and (ring := self._newer_ring()) is not None:
+            key = ring.find(kid)
+        return key
+
+    def _newer_ring(self) -> KeyRing | None:
+        ring = self.ring if self.look_again is None else self.look_again()
+        return None if ring is self.ring else ring
 
     def _sign(self, members: Mapping[str, Any], typ: str, audience: str) -> str:
-        key = self.ring.current
+        # By the token's own time, so that hosts whose clocks differ agree on who signs it.
+        key = self.ring.signing_key(members["iat"])
         claims = {"iss": self.issuer, "aud": audience, **members}
         return jwt.encode(
             claims, key.private_key, algorithm=key.alg, headers={"kid": key.kid, "typ": typ}
@@ -256,7 +273,7 @@ class Tokens:
             raise BadTokenError("it is not a JWT")
         try:
             header = jwt.get_unverified_header(unverified_jwt)
-            key = self.ring.find(header.get("kid"))
+            key = self._find_key(header.get("kid"))
             if key is None:
                 raise BadTokenError("no key of this server signed it")
             if set(header) != _HEADER_MEMBERS or header["typ"] != typ:
@@ -287,6 +304,16 @@ class Tokens:
             raise BadTokenError("it is not a JWT") from error
         _verify_times(claims, now)
         return claims
+
+
+def _refresh_signer(secrets: Sequence[RefreshSecret]) -> Signer:
+    """Return what signs with the last of these secrets, and verifies by any."""
+    return Signer(
+        [secret.secret for secret in secrets],
+        salt=_REFRESH_SALT,
+        key_derivation="hmac",
+        digest_method=hashlib.sha256,
+    )
 
 
 def _verify_times(claims: Mapping[str, Any], now: float) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from kataven_flask.signing import open_key_ring
+from kataven_flask.key_ring_file import open_key_ring
 from kataven_flask.tokens import RefreshClaims, Tokens, VisitorClaims
 from tests.running import BOUND, COMMAND, running
 from tests.support import (

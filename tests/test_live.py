@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.faults import FaultyDocumentError
-from kataven_flask.live import POLL_INTERVAL, LiveRegistry
-from tests.support import KEY, OTHER_KEY, acme, document, other
+from kataven_flask.key_ring_file import KEY_RING_FILE, change_key_ring
+from kataven_flask.live import (
+    LOOK_TIMEOUT,
+    POLL_INTERVAL,
+    Live,
+    Watch,
+    live_key_ring,
+    live_registry,
+)
+from kataven_flask.registry import Registry
+from kataven_flask.signing import KeyRing
+from tests.support import KEY, NOON, OTHER_KEY, acme, document, other
 
 PROMISED = 2.0
 """Seconds within which an edit is promised to be in force."""
@@ -29,7 +41,7 @@ def text(audience: str) -> str:
     return yaml.safe_dump(document(audience=audience))
 
 
-def is_faulty(live: LiveRegistry) -> bool:
+def is_faulty(live: Live[Any]) -> bool:
     """Tell whether the last edit was refused."""
     return live.fault is not None
 
@@ -44,28 +56,28 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def live(config: Path) -> LiveRegistry:
+def live(config: Path) -> Live[Registry]:
     """Return a registry that nothing watches: the test looks at the file itself."""
-    return LiveRegistry(config)
+    return live_registry(config)
 
 
 class TestAnEdit:
     """However it arrives."""
 
-    def test_in_place(self, config: Path, live: LiveRegistry) -> None:
+    def test_in_place(self, config: Path, live: Live[Registry]) -> None:
         """A file that was written over is in force at the next look."""
         config.write_text(text("second"))
         live.reload()
         assert live.current.audience == "second"
 
-    def test_by_one_character(self, config: Path, live: LiveRegistry) -> None:
+    def test_by_one_character(self, config: Path, live: Live[Registry]) -> None:
         """An edit that leaves the file as long as it was is seen."""
         config.write_text(text("fIrst"))
         os.utime(config, ns=(1, 1))
         live.reload()
         assert live.current.audience == "fIrst"
 
-    def test_that_keeps_size_and_time(self, config: Path, live: LiveRegistry) -> None:
+    def test_that_keeps_size_and_time(self, config: Path, live: Live[Registry]) -> None:
         """An edit by a tool that puts the file's time back is seen."""
         before = config.stat()
         config.write_text(text("fIrst"))
@@ -73,7 +85,7 @@ class TestAnEdit:
         live.reload()
         assert live.current.audience == "fIrst"
 
-    def test_renamed_over(self, config: Path, live: LiveRegistry) -> None:
+    def test_renamed_over(self, config: Path, live: Live[Registry]) -> None:
         """A file that was moved over the old one, as most editors do, is in force."""
         new = config.with_name("tenants.yaml.new")
         new.write_text(text("second"))
@@ -82,7 +94,7 @@ class TestAnEdit:
         assert live.current.audience == "second"
 
     def test_renamed_over_with_the_same_size_and_time(
-        self, config: Path, live: LiveRegistry
+        self, config: Path, live: Live[Registry]
     ) -> None:
         """A file with a fixed time, as reproducible images have, is told by being another one."""
         before = config.stat()
@@ -99,7 +111,7 @@ class TestAnEdit:
             (tmp_path / name).write_text(text(name))
         link = tmp_path / "tenants.yaml"
         link.symlink_to("one")
-        live = LiveRegistry(link)
+        live = live_registry(link)
         _swap(link, "two")
         live.reload()
         assert live.current.audience == "two"
@@ -113,8 +125,8 @@ class TestAnEdit:
         data.symlink_to("..v1")
         link = tmp_path / "tenants.yaml"
         link.symlink_to("..data/tenants.yaml")
-        live = LiveRegistry(link)
-        of_folder = LiveRegistry(tmp_path)
+        live = live_registry(link)
+        of_folder = live_registry(tmp_path)
         _swap(data, "..v2")
         for registry in (live, of_folder):
             registry.reload()
@@ -124,7 +136,7 @@ class TestAnEdit:
         """A file that joins or leaves a folder brings or takes its tenants."""
         folder = config.parent
         config.write_text(yaml.safe_dump({"version": 1, "tenants": {"acme": acme()}}))
-        live = LiveRegistry(folder)
+        live = live_registry(folder)
         more = folder / "other.yaml"
         more.write_text(yaml.safe_dump({"tenants": {"other": other()}}))
         live.reload()
@@ -136,12 +148,12 @@ class TestAnEdit:
 
     def test_in_a_file_of_a_folder(self, config: Path) -> None:
         """An edit of one file of a folder is in force."""
-        live = LiveRegistry(config.parent)
+        live = live_registry(config.parent)
         config.write_text(text("second"))
         live.reload()
         assert live.current.audience == "second"
 
-    def test_a_file_becomes_a_folder(self, config: Path, live: LiveRegistry) -> None:
+    def test_a_file_becomes_a_folder(self, config: Path, live: Live[Registry]) -> None:
         """A file that was split into a folder under the same name is in force."""
         config.unlink()
         config.mkdir()
@@ -160,13 +172,13 @@ def _swap(link: Path, target: str) -> None:
 class TestNoEdit:
     """Where nothing has changed."""
 
-    def test_is_not_read_again(self, live: LiveRegistry) -> None:
+    def test_is_not_read_again(self, live: Live[Registry]) -> None:
         """Files that nobody touched are left alone: the very registry stays in force."""
         before = live.current
         live.reload()
         assert live.current is before
 
-    def test_a_request_keeps_what_it_began_with(self, config: Path, live: LiveRegistry) -> None:
+    def test_a_request_keeps_what_it_began_with(self, config: Path, live: Live[Registry]) -> None:
         """A registry that a request holds isn't changed under it by an edit."""
         held = live.current
         config.write_text(text("second"))
@@ -200,7 +212,7 @@ class TestAFaultyEdit:
         ],
     )
     def test_keeps_the_last_good_one(
-        self, config: Path, live: LiveRegistry, content: str, caplog: pytest.LogCaptureFixture
+        self, config: Path, live: Live[Registry], content: str, caplog: pytest.LogCaptureFixture
     ) -> None:
         """A file with a fault changes nothing, and the log says so."""
         before = live.current
@@ -214,7 +226,7 @@ class TestAFaultyEdit:
         assert "tenants.yaml" in record.getMessage()
 
     def test_is_logged_with_its_place(
-        self, config: Path, live: LiveRegistry, caplog: pytest.LogCaptureFixture
+        self, config: Path, live: Live[Registry], caplog: pytest.LogCaptureFixture
     ) -> None:
         """The log has the line and column to mend."""
         config.write_text(FAULTY)
@@ -222,7 +234,7 @@ class TestAFaultyEdit:
         assert f"{config}:2:18: tenants.acme.name: must be text" in caplog.text
 
     def test_is_logged_once(
-        self, config: Path, live: LiveRegistry, caplog: pytest.LogCaptureFixture
+        self, config: Path, live: Live[Registry], caplog: pytest.LogCaptureFixture
     ) -> None:
         """A fault that stands isn't told again at every look, and isn't forgotten either."""
         config.write_text(FAULTY)
@@ -232,7 +244,7 @@ class TestAFaultyEdit:
         assert live.fault is not None
 
     def test_is_mended(
-        self, config: Path, live: LiveRegistry, caplog: pytest.LogCaptureFixture
+        self, config: Path, live: Live[Registry], caplog: pytest.LogCaptureFixture
     ) -> None:
         """The next sound edit is in force, and the fault is over."""
         config.write_text(FAULTY)
@@ -244,7 +256,7 @@ class TestAFaultyEdit:
         assert live.fault is None
         assert live.current.revision in caplog.records[-1].getMessage()
 
-    def test_is_taken_back(self, config: Path, live: LiveRegistry) -> None:
+    def test_is_taken_back(self, config: Path, live: Live[Registry]) -> None:
         """The old content put back ends the fault too."""
         config.write_text(FAULTY)
         live.reload()
@@ -256,14 +268,14 @@ class TestAFaultyEdit:
 class TestAMissingFile:
     """Where the file is gone for a while."""
 
-    def test_keeps_the_last_good_one(self, config: Path, live: LiveRegistry) -> None:
+    def test_keeps_the_last_good_one(self, config: Path, live: Live[Registry]) -> None:
         """A file that was removed changes nothing, and the fault names it."""
         config.unlink()
         live.reload()
         assert live.current.audience == "first"
         assert str(config) in str(live.fault)
 
-    def test_comes_back(self, config: Path, live: LiveRegistry) -> None:
+    def test_comes_back(self, config: Path, live: Live[Registry]) -> None:
         """A file that comes back is in force, even the very same one."""
         away = config.with_suffix(".away")
         config.rename(away)
@@ -276,7 +288,7 @@ class TestAMissingFile:
 
     def test_the_folder_is_gone(self, config: Path) -> None:
         """A folder that was removed, or emptied, changes nothing."""
-        live = LiveRegistry(config.parent)
+        live = live_registry(config.parent)
         config.unlink()
         live.reload()
         assert "no .yaml file" in str(live.fault)
@@ -294,12 +306,12 @@ class TestTheStart:
         """A server doesn't start on a file with a fault."""
         config.write_text(content)
         with pytest.raises(FaultyDocumentError):
-            LiveRegistry(config)
+            live_registry(config)
 
     def test_a_missing_file(self, config: Path) -> None:
         """A server doesn't start without its file."""
         with pytest.raises(ConfigurationError, match="no such file"):
-            LiveRegistry(config.with_name("nowhere.yaml"))
+            live_registry(config.with_name("nowhere.yaml"))
 
 
 class _LogEvents(logging.Handler):
@@ -335,24 +347,27 @@ def log_events() -> Iterator[_LogEvents]:
 class TestTheWatch:
     """The background thread."""
 
-    def test_picks_edits_up(self, config: Path, live: LiveRegistry, log_events: _LogEvents) -> None:
+    def test_picks_edits_up(
+        self, config: Path, live: Live[Registry], log_events: _LogEvents
+    ) -> None:
         """A running server picks up a sound edit by itself, also after a faulty one."""
         refused, in_force = log_events.on("config refused"), log_events.on("is in force")
-        live.watch()
+        watch = Watch(live)
+        watch.start()
         try:
             config.write_text(FAULTY)
             assert refused.wait(PATIENCE)
             config.write_text(text("second"))
             assert in_force.wait(PATIENCE)
         finally:
-            live.close()
+            watch.close()
         assert live.current.audience == "second"
         assert live.fault is None
 
     def test_outlives_a_fault_of_its_own(
         self,
         config: Path,
-        live: LiveRegistry,
+        live: Live[Registry],
         log_events: _LogEvents,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
@@ -365,23 +380,172 @@ class TestTheWatch:
             raise MemoryError
 
         monkeypatch.setattr(live, "reload", fail_once)
-        live.watch()
+        watch = Watch(live)
+        watch.start()
         try:
             assert failed.wait(PATIENCE)
             config.write_text(text("second"))
             assert in_force.wait(PATIENCE)
         finally:
-            live.close()
+            watch.close()
 
     def test_looks_often_enough(self) -> None:
         """It looks several times within the promised two seconds."""
         assert POLL_INTERVAL * 2 < PROMISED
 
-    def test_ends_when_told(self, live: LiveRegistry) -> None:
+    def test_ends_when_told(self, live: Live[Registry]) -> None:
         """It ends with the server; a server that never watched can be closed too."""
-        live.close()
-        live.watch()
-        watchers = [t for t in threading.enumerate() if t.name == "config-watch"]
+        watch = Watch(live)
+        watch.close()
+        watch.start()
+        watchers = [t for t in threading.enumerate() if t.name == "file-watch"]
         for watcher in watchers:
             watcher.join(PATIENCE)
         assert not any(watcher.is_alive() for watcher in watchers)
+
+    def test_looks_at_all(
+        self, config: Path, live: Live[Registry], instance: Path, ring: Live[KeyRing]
+    ) -> None:
+        """One thread looks at both files; a fault of one doesn't keep the other from being seen."""
+        config.write_text(FAULTY)
+        change_key_ring(instance, lambda ring: ring.rotated(NOON))
+        Watch(live, ring).look()
+        assert is_faulty(live)
+        assert len(ring.current.signing_keys) == 2
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Path:
+    """Return an instance folder."""
+    return tmp_path / "instance"
+
+
+@pytest.fixture
+def ring(instance: Path) -> Live[KeyRing]:
+    """Return a key ring that nothing watches: the test looks at the file itself."""
+    return live_key_ring(instance, None, lambda: NOON)
+
+
+def _lead_to_a_copy(path: Path) -> None:
+    copy = path.with_name("copy")
+    shutil.copyfile(path, copy)
+    copy.chmod(0o666)
+    path.unlink()
+    path.symlink_to(copy)
+
+
+def _become_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir(mode=0o700)
+
+
+def _become_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path, 0o600)
+
+
+VANDALS: dict[str, Callable[[Path], object]] = {
+    "gone": lambda path: path.unlink(),
+    "empty": lambda path: path.write_text(""),
+    "half written": lambda path: path.write_bytes(path.read_bytes()[:-40]),
+    "garbage": lambda path: path.write_bytes(b"\xff\0"),
+    "of no keys": lambda path: path.write_text('{"version": 1}'),
+    "of a short secret": lambda path: path.write_text(
+        re.sub('"secret": "[0-9a-f]*"', '"secret": "00"', path.read_text())
+    ),
+    "of no time": lambda path: path.write_text(
+        re.sub('"signs_from": "[^"]*"', '"signs_from": "2026-10-01T12:00:00"', path.read_text())
+    ),
+    "everybody's": lambda path: path.chmod(0o644),
+    "in a folder that is everybody's": lambda path: path.parent.chmod(0o755),
+    "a link to what is everybody's": _lead_to_a_copy,
+    "a folder": _become_a_folder,
+    "a pipe": _become_a_pipe,
+}
+
+
+class TestTheKeyRing:
+    """The other file that is followed."""
+
+    def test_is_picked_up(self, instance: Path, ring: Live[KeyRing]) -> None:
+        """A rotation is in force at the next look."""
+        changed = change_key_ring(instance, lambda ring: ring.rotated(NOON))[1]
+        assert len(ring.current.signing_keys) == 1
+        ring.reload()
+        assert ring.current.revision == changed.revision
+
+    def test_is_looked_at_when_asked(self, instance: Path, ring: Live[KeyRing]) -> None:
+        """Whoever needs the latest ring gets it without waiting for the next look."""
+        changed = change_key_ring(instance, lambda ring: ring.rotated(NOON))[1]
+        assert ring.latest().revision == changed.revision
+
+    @pytest.mark.parametrize("vandal", VANDALS.values(), ids=VANDALS.keys())
+    def test_that_is_damaged(
+        self,
+        instance: Path,
+        ring: Live[KeyRing],
+        vandal: Callable[[Path], object],
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """The last good ring stays, and the log names the file once, and nothing secret."""
+        before = ring.current
+        secret = before.refresh_secrets[0].secret.hex()
+        vandal(instance / KEY_RING_FILE)
+        for _ in range(3):
+            assert ring.latest() is before
+        assert is_faulty(ring)
+        (record,) = caplog.records
+        assert "key ring refused" in record.getMessage()
+        assert str(instance) in record.getMessage()
+        assert secret not in caplog.text
+        assert "PRIVATE" not in caplog.text
+
+    def test_that_is_mended(self, instance: Path, ring: Live[KeyRing]) -> None:
+        """A ring that comes back, or can be trusted again, ends the fault."""
+        path = instance / KEY_RING_FILE
+        path.chmod(0o644)
+        assert is_faulty_now(ring)
+        path.chmod(0o600)
+        assert not is_faulty_now(ring)
+        instance.chmod(0o750)
+        assert is_faulty_now(ring)
+        instance.chmod(0o700)
+        assert not is_faulty_now(ring)
+        path.rename(path.with_suffix(".away"))
+        assert is_faulty_now(ring)
+        path.with_suffix(".away").rename(path)
+        assert not is_faulty_now(ring)
+
+    def test_that_vanished_is_not_made_anew(self, instance: Path, ring: Live[KeyRing]) -> None:
+        """A running server doesn't replace a ring that is gone: its tokens would all be refused."""
+        (instance / KEY_RING_FILE).unlink()
+        ring.reload()
+        assert not (instance / KEY_RING_FILE).exists()
+
+    def test_while_another_thread_looks(self, ring: Live[KeyRing]) -> None:
+        """A look that a file server holds up keeps no other request waiting for long."""
+        begun, end = threading.Event(), threading.Event()
+
+        def held_up() -> str:
+            begun.set()
+            assert end.wait(PATIENCE)
+            return ring.current.revision
+
+        slow = Live("slow", lambda: ring.current, lambda: "")
+        slow._fingerprint = held_up  # noqa: SLF001 - a file system that hangs, nothing less
+        looking = threading.Thread(target=slow.look)
+        looking.start()
+        assert begun.wait(PATIENCE)
+        assert slow.latest() is ring.current
+        end.set()
+        looking.join(PATIENCE)
+
+    def test_nobody_waits_longer_than_promised(self) -> None:
+        """Such a wait is shorter than a change is promised to take."""
+        assert LOOK_TIMEOUT < PROMISED
+
+
+def is_faulty_now(live: Live[KeyRing]) -> bool:
+    """Look, and tell whether what is there was refused."""
+    live.reload()
+    return live.fault is not None

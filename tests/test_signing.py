@@ -1,299 +1,290 @@
-"""The key ring: made once, readable by its owner alone, published without its private half."""
+"""The key ring: which key signs when, what can go, and what is published of it."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
-import os
-import shlex
-import stat
-import subprocess
-import threading
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-)
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from kataven_flask import verify
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.signing import (
-    KEY_RING_FILE,
+    JWKS_MAX_AGE,
+    LEAD,
+    REFRESH_SECRET_KEPT,
+    SIGNING_KEY_KEPT,
     Algorithm,
     KeyRing,
+    RefreshSecret,
+    SigningKey,
+    State,
     generate_private_key_for,
+    make_pair,
     make_signing_key,
-    open_key_ring,
 )
+from kataven_flask.tenants import TokenPolicy
+from kataven_flask.tokens import CLOCK_SKEW
+from tests.support import NOON
 
 ALGORITHMS: list[Algorithm] = ["ES256", "EdDSA"]
+NOW = int(NOON)
+SEEN_LATE = 60
+"""Seconds that a host may see a change late over a network file system."""
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Path:
-    """Return where an instance folder may be made."""
-    return tmp_path / "instance"
+def lists_of(
+    *pairs: tuple[SigningKey, RefreshSecret],
+) -> tuple[tuple[SigningKey, ...], tuple[RefreshSecret, ...]]:
+    """Turn pairs into the two lists of a ring."""
+    return tuple(key for key, _ in pairs), tuple(secret for _, secret in pairs)
 
 
-@pytest.fixture
-def permissive_umask() -> Iterator[None]:
-    """Let new files be everybody's, as some systems do."""
-    before = os.umask(0)
-    yield
-    os.umask(before)
+def ring_of(*signs_from: int) -> KeyRing:
+    """Return a ring of pairs, oldest to newest, by when they begin to sign."""
+    return KeyRing(*lists_of(*(make_pair("EdDSA", at) for at in signs_from)))
 
 
-def mode(path: Path) -> int:
-    """Return a file's permission bits."""
-    return stat.S_IMODE(path.stat().st_mode)
+def places(ring: KeyRing, left: KeyRing) -> tuple[list[int], list[int]]:
+    """Tell which keys and which secrets of a ring are left."""
+    return (
+        [ring.signing_keys.index(key) for key in left.signing_keys],
+        [ring.refresh_secrets.index(secret) for secret in left.refresh_secrets],
+    )
 
 
-def content_of(instance: Path) -> dict[str, Any]:
-    """Read the key ring's file."""
-    content: dict[str, Any] = json.loads((instance / KEY_RING_FILE).read_text())
-    return content
+def states(ring: KeyRing, now: float) -> list[State]:
+    """Return what each signing key does."""
+    return [s.state for s in ring.standings(now) if isinstance(s.entry, SigningKey)]
 
 
-def pem(key: Any) -> str:
-    """Write a private key as the file has it."""
-    raw: bytes = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return raw.decode()
+class TestWhoSigns:
+    """One key and one secret at a time."""
 
+    @pytest.mark.parametrize(
+        ("signs_from", "at", "place"),
+        [
+            ([100], 100, 0),
+            ([100], 0, 0),
+            ([100, 200], 50, 0),
+            ([100, 200], 199, 0),
+            ([100, 200], 199.999, 0),
+            ([100, 200], 200, 1),
+            ([100, 200, 300], 10**9, 2),
+            ([100, 900, 200], 199, 0),
+            ([100, 900, 200], 200, 2),
+            ([100, 900, 200], 900, 2),
+            ([100, 100, 100], 100, 2),
+            ([500, 100], 100, 1),
+            ([500, 100], 500, 1),
+        ],
+        ids=str,
+    )
+    def test_the_newest_that_has_begun(self, signs_from: list[int], at: float, place: int) -> None:
+        """The newest one whose time has come signs; before all of them, the oldest does."""
+        ring = ring_of(*signs_from)
+        assert ring.signing_key(at) is ring.signing_keys[place]
+        assert ring.refresh_secret(at) is ring.refresh_secrets[place]
 
-class TestTheFirstStart:
-    """Where there is no key ring yet."""
-
-    @pytest.mark.usefixtures("permissive_umask")
-    def test_makes_what_only_the_owner_can_read(self, instance: Path) -> None:
-        """The folder and the file are the owner's alone, whatever the umask."""
-        open_key_ring(instance)
-        assert mode(instance) == 0o700
-        assert mode(instance / KEY_RING_FILE) == 0o600
-
-    def test_makes_the_folders_above(self, instance: Path) -> None:
-        """The folder is made with those above it."""
-        assert open_key_ring(instance / "a" / "b")
-
-    def test_leaves_nothing_else_behind(self, instance: Path) -> None:
-        """No half-written file stays in the folder."""
-        open_key_ring(instance)
-        assert [path.name for path in instance.iterdir()] == [KEY_RING_FILE]
-
-    def test_signs_with_es256(self, instance: Path) -> None:
-        """A key that nothing was said about is for ES256."""
-        assert open_key_ring(instance).current.alg == "ES256"
-
-    @pytest.mark.parametrize("alg", ALGORITHMS)
-    def test_signs_with_what_is_asked_for(self, instance: Path, alg: Algorithm) -> None:
-        """A key is made for the algorithm that is configured."""
-        assert open_key_ring(instance, alg).current.alg == alg
-
-    def test_makes_a_secret_of_its_own(self, instance: Path, tmp_path: Path) -> None:
-        """No two servers share a key or a secret; there is no default."""
-        one, two = open_key_ring(instance), open_key_ring(tmp_path / "other")
-        assert one.current.kid != two.current.kid
-        assert not set(one.refresh_secrets) & set(two.refresh_secrets)
-        assert all(len(secret) == 32 for secret in one.refresh_secrets + two.refresh_secrets)
-
-    def test_when_many_start_at_once(self, instance: Path) -> None:
-        """Workers that start together all come to hold the one ring that stays."""
-        start = threading.Barrier(12)
-        rings: list[KeyRing] = []
-
-        def begin() -> None:
-            start.wait()
-            rings.append(open_key_ring(instance))
-
-        workers = [threading.Thread(target=begin) for _ in range(12)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        assert len(rings) == 12
-        assert len({(ring.current.kid, ring.refresh_secrets) for ring in rings}) == 1
-        assert open_key_ring(instance).current.kid == rings[0].current.kid
-        assert [path.name for path in instance.iterdir()] == [KEY_RING_FILE]
-
-
-class TestALaterStart:
-    """Where a key ring stands."""
-
-    @pytest.mark.parametrize("alg", ALGORITHMS)
-    def test_finds_the_same_keys(self, instance: Path, alg: Algorithm) -> None:
-        """What was signed before a restart still verifies after it."""
-        first, second = open_key_ring(instance, alg), open_key_ring(instance)
-        assert first.jwks() == second.jwks()
-        assert first.refresh_secrets == second.refresh_secrets
-
-    def test_with_another_algorithm(self, instance: Path) -> None:
-        """A key of another algorithm isn't used, nor replaced unasked: the start is refused."""
-        before = open_key_ring(instance, "ES256")
-        with pytest.raises(ConfigurationError, match="signs with ES256, not EdDSA"):
-            open_key_ring(instance, "EdDSA")
-        assert open_key_ring(instance).jwks() == before.jwks()
-
-    def test_with_several_keys(self, instance: Path) -> None:
-        """Of several keys and secrets the newest signs, and all of them verify."""
-        old = open_key_ring(instance)
-        new = generate_private_key_for("EdDSA")
-        content = content_of(instance)
-        content["signing_keys"].append({"private_key": pem(new)})
-        content["refresh_secrets"].append({"secret": "ab" * 32})
-        (instance / KEY_RING_FILE).write_text(json.dumps(content))
-        ring = open_key_ring(instance)
-        assert ring.current.kid == make_signing_key(new).kid
-        assert ring.find(old.current.kid) is not None
-        assert ring.refresh_secrets == (*old.refresh_secrets, b"\xab" * 32)
-        assert [key["kid"] for key in ring.jwks()["keys"]] == [old.current.kid, ring.current.kid]
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    def test_all_verify(self, place: int) -> None:
+        """Every key is found by its id and published, the one that doesn't sign yet too."""
+        ring = ring_of(0, NOW, NOW + LEAD)
+        key = ring.signing_keys[place]
+        assert ring.find(key.kid) is key
+        assert ring.jwks()["keys"][place]["kid"] == key.kid
 
     @pytest.mark.parametrize("kid", ["", "nobody", None, 7, ["a"], "../keyring.json"], ids=repr)
-    def test_an_unknown_kid(self, instance: Path, kid: object) -> None:
+    def test_an_unknown_kid(self, kid: object) -> None:
         """An id that no key has, of whatever type, finds none."""
-        assert open_key_ring(instance).find(kid) is None
+        assert ring_of(0).find(kid) is None
 
 
-class TestWhoCanRead:
-    """A folder or a file that others can read or write is refused with what mends it."""
+class TestRotation:
+    """A new key, announced before it signs."""
 
-    @pytest.mark.parametrize("bits", [0o755, 0o750, 0o701, 0o720, 0o777], ids=oct)
-    def test_the_folder(self, instance: Path, bits: int) -> None:
-        """A folder that others can enter, read or write is refused before anything is made."""
-        instance.mkdir()
-        instance.chmod(bits)
-        with pytest.raises(ConfigurationError) as refusal:
-            open_key_ring(instance)
-        assert str(refusal.value).endswith(f"run: chmod 700 {instance}")
-        assert not list(instance.iterdir())
+    def test_is_published_before_it_signs(self) -> None:
+        """The new key is in the JWKS at once, and signs to the second when its time has come."""
+        old = ring_of(0)
+        ring = old.rotated(NOW)
+        assert [key["kid"] for key in ring.jwks()["keys"]] == [old.newest.kid, ring.newest.kid]
+        assert ring.signing_key(NOW + LEAD - 1) is old.newest
+        assert ring.signing_key(NOW + LEAD) is ring.newest
+        assert ring.refresh_secret(NOW + LEAD - 1) is old.refresh_secrets[0]
+        assert ring.refresh_secret(NOW + LEAD) is ring.refresh_secrets[1]
+        assert states(ring, NOW) == ["signs", "waits"]
 
-    @pytest.mark.parametrize("bits", [0o644, 0o640, 0o604, 0o620, 0o666], ids=oct)
-    def test_the_file(self, instance: Path, bits: int) -> None:
-        """A file that others can read or write is refused."""
-        open_key_ring(instance)
-        (instance / KEY_RING_FILE).chmod(bits)
-        with pytest.raises(ConfigurationError) as refusal:
-            open_key_ring(instance)
-        assert str(refusal.value).endswith(f"run: chmod 600 {instance / KEY_RING_FILE}")
+    def test_waits_for_every_verifier(self) -> None:
+        """The wait covers a cache on the way, the verifier's own, a late host and its clock."""
+        assert LEAD >= 2 * JWKS_MAX_AGE + SEEN_LATE + 2 * CLOCK_SKEW
 
-    @pytest.mark.parametrize("name", ["instance", "my instance", "it's"])
-    def test_the_command_mends_it(self, tmp_path: Path, name: str) -> None:
-        """The command that the refusal names, run as it stands, mends it."""
-        instance = tmp_path / name
-        open_key_ring(instance)
-        for path in (instance / KEY_RING_FILE, instance):
-            path.chmod(0o755)
-            with pytest.raises(ConfigurationError) as refusal:
-                open_key_ring(instance)
-            command = str(refusal.value).rpartition("run: ")[2]
-            subprocess.run(shlex.split(command), check=True)
-            assert open_key_ring(instance)
+    @pytest.mark.parametrize("alg", ALGORITHMS)
+    def test_keeps_the_algorithm(self, alg: Algorithm) -> None:
+        """A new key is for the algorithm of the newest, unless another is asked for."""
+        ring = KeyRing(*lists_of(make_pair(alg, 0)))
+        assert ring.rotated(NOW).newest.alg == alg
+        assert ring.rotated(NOW, "EdDSA").newest.alg == "EdDSA"
 
-    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
-    def test_another_users_folder(self, instance: Path) -> None:
-        """A folder that belongs to another user is refused: that user could change the keys."""
-        open_key_ring(instance)
-        os.chown(instance, 65534, -1)
-        with pytest.raises(ConfigurationError, match="belongs to another user; run: chown"):
-            open_key_ring(instance)
+    @pytest.mark.parametrize("now", [NOW, NOW + LEAD - 1])
+    def test_twice_is_refused(self, now: int) -> None:
+        """While a new key waits for its time, another rotation is refused, and says until when."""
+        ring = ring_of(0).rotated(NOW)
+        with pytest.raises(ConfigurationError, match=r"signs from 2026-09-21 14:29 UTC on"):
+            ring.rotated(now)
+        assert len(ring.rotated(NOW + LEAD).signing_keys) == 3
 
-    def test_a_file_in_the_folders_place(self, instance: Path) -> None:
-        """A file where the folder should be is one clear line."""
-        instance.write_text("")
-        with pytest.raises(ConfigurationError, match="instance"):
-            open_key_ring(instance)
+    def test_at_once(self) -> None:
+        """In haste the new key signs now, also where another one waits, which then never does."""
+        ring = ring_of(0).rotated(NOW).rotated(NOW + 5, at_once=True)
+        for at in (NOW + 5, NOW + LEAD, NOW + 10 * LEAD):
+            assert ring.signing_key(at) is ring.newest
+            assert ring.refresh_secret(at) is ring.refresh_secrets[-1]
+        assert states(ring, NOW + 5) == ["verifies", "verifies", "signs"]
 
-    def test_a_folder_in_the_files_place(self, instance: Path) -> None:
-        """A folder where the file should be is one clear line."""
-        instance.mkdir(mode=0o700)
-        (instance / KEY_RING_FILE).mkdir(mode=0o700)
-        with pytest.raises(ConfigurationError, match="instance"):
-            open_key_ring(instance)
+    def test_at_once_twice_in_a_second(self) -> None:
+        """Of two keys made in haste at the same time, the second one signs."""
+        ring = ring_of(0).rotated(NOW, at_once=True).rotated(NOW, at_once=True)
+        assert ring.signing_key(NOW) is ring.signing_keys[2]
 
+    def test_after_the_clock_was_put_back(self) -> None:
+        """A key made in haste signs even where the clock says that the others are of tomorrow."""
+        ring = ring_of(NOW).rotated(NOW - 3600, at_once=True)
+        assert ring.signing_key(NOW - 3600) is ring.newest
+        assert ring.signing_key(NOW) is ring.newest
 
-def damaged(**members: Any) -> Any:
-    """Return what damages a sound file: other members."""
-    return lambda content: json.dumps({**content, **members})
+    def test_another_revision(self) -> None:
+        """A ring that was changed has another revision; the same one has the same."""
+        ring = ring_of(0)
+        assert ring.revision == KeyRing(ring.signing_keys, ring.refresh_secrets).revision
+        assert ring.revision != ring.rotated(NOW).revision
 
 
-def with_key(private_key: Any) -> Any:
-    """Return what damages a sound file: another private key."""
-    return damaged(signing_keys=[{"private_key": private_key}])
+class TestPruning:
+    """What signed nothing that could still be alive can go."""
+
+    @pytest.mark.parametrize(
+        ("late", "keys", "secrets"),
+        [
+            (0, [0, 1], [0, 1]),
+            (SIGNING_KEY_KEPT - 1, [0, 1], [0, 1]),
+            (SIGNING_KEY_KEPT, [1], [0, 1]),
+            (REFRESH_SECRET_KEPT - 1, [1], [0, 1]),
+            (REFRESH_SECRET_KEPT, [1], [1]),
+            (10 * REFRESH_SECRET_KEPT, [1], [1]),
+        ],
+    )
+    def test_to_the_second(self, late: int, keys: list[int], secrets: list[int]) -> None:
+        """A key goes when its last token is dead, counted from when the next began to sign."""
+        ring = ring_of(0, NOW)
+        assert places(ring, ring.pruned(NOW + late)) == (keys, secrets)
+
+    @pytest.mark.parametrize("now", [NOW, NOW + LEAD - 1, NOW + LEAD + SIGNING_KEY_KEPT - 1])
+    def test_nothing_goes_after_a_rotation(self, now: int) -> None:
+        """Neither the key that signs nor the one that waits nor the one before goes too early."""
+        ring = ring_of(0).rotated(NOW)
+        assert ring.pruned(now).revision == ring.revision
+
+    def test_alone(self) -> None:
+        """The only key stays, however old."""
+        ring = ring_of(0)
+        assert ring.pruned(NOW).revision == ring.revision
+
+    def test_one_that_never_signed(self) -> None:
+        """A key that was overtaken while it waited goes with those before it."""
+        ring = ring_of(0).rotated(NOW).rotated(NOW, at_once=True)
+        assert places(ring, ring.pruned(NOW + SIGNING_KEY_KEPT))[0] == [2]
+
+    @given(
+        signs_from=st.lists(st.integers(0, 5000), min_size=1, max_size=6),
+        now=st.integers(0, 10_000),
+        later=st.integers(0, 10_000),
+    )
+    @hypothesis_settings(deadline=None, max_examples=50)
+    def test_never_changes_who_signs(self, signs_from: list[int], now: int, later: int) -> None:
+        """Pruning takes the oldest alone, and none that signs now, later, or did lately."""
+        ring = ring_of(*signs_from)
+        left = ring.pruned(now)
+        assert ring.signing_keys[-len(left.signing_keys) :] == left.signing_keys
+        assert left.signing_key(now + later) is ring.signing_key(now + later)
+        for at in range(max(0, now - SIGNING_KEY_KEPT + 1), now, 97):
+            assert left.find(ring.signing_key(at).kid) is not None
+
+    def test_outlives_the_longest_token(self) -> None:
+        """It is kept as long as the file may let a token live, a late host and clocks on top."""
+        spread = SEEN_LATE + 2 * CLOCK_SKEW + verify.CLOCK_SKEW
+        assert _longest("session_ttl") + spread <= SIGNING_KEY_KEPT
+        assert _longest("visitor_ttl") + spread <= SIGNING_KEY_KEPT
+        assert _longest("refresh_ttl") + spread <= REFRESH_SECRET_KEPT
 
 
-ENCRYPTED = (
-    ec.generate_private_key(ec.SECP256R1())
-    .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x"))
-    .decode()
-)
-PUBLIC = (
-    ec.generate_private_key(ec.SECP256R1())
-    .public_key()
-    .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    .decode()
-)
-DAMAGES = {
-    "empty": lambda _: "",
-    "half written": lambda content: json.dumps(content)[:-20],
-    "no JSON": lambda _: "-----BEGIN PRIVATE KEY-----",
-    "no UTF-8": lambda _: b"\xff\xfe\x00\x80",
-    "nested too deep": lambda _: "[" * 100_000,
-    "a list": lambda _: "[]",
-    "a text": lambda _: '"x"',
-    "null": lambda _: "null",
-    "an empty object": lambda _: "{}",
-    "another version": damaged(version=2),
-    "no version": lambda content: json.dumps({k: v for k, v in content.items() if k != "version"}),
-    "no keys": damaged(signing_keys=[]),
-    "keys null": damaged(signing_keys=None),
-    "keys a text": damaged(signing_keys="abc"),
-    "a key without its member": damaged(signing_keys=[{}]),
-    "key null": with_key(None),
-    "key a number": with_key(7),
-    "key a list": with_key([]),
-    "key no PEM": with_key("x"),
-    "key beyond ASCII": with_key("é"),
-    "key cut short": lambda content: with_key(content["signing_keys"][0]["private_key"][:99])(
-        content
-    ),
-    "key public": with_key(PUBLIC),
-    "key encrypted": with_key(ENCRYPTED),
-    "key RSA": with_key(pem(rsa.generate_private_key(65537, 2048))),
-    "key P-384": with_key(pem(ec.generate_private_key(ec.SECP384R1()))),
-    "key secp256k1": with_key(pem(ec.generate_private_key(ec.SECP256K1()))),
-    "key Ed448": with_key(pem(ed448.Ed448PrivateKey.generate())),
-    "no secrets": damaged(refresh_secrets=[]),
-    "secrets null": damaged(refresh_secrets=None),
-    "a secret too short": damaged(refresh_secrets=[{"secret": "ab" * 31}]),
-    "an older secret too short": damaged(refresh_secrets=[{"secret": ""}, {"secret": "ab" * 32}]),
-    "a secret not in hex": damaged(refresh_secrets=[{"secret": "zz" * 32}]),
-    "a secret that is a number": damaged(refresh_secrets=[{"secret": 7}]),
-    "a secret null": damaged(refresh_secrets=[{"secret": None}]),
-}
+def _longest(name: str) -> int:
+    """Find the longest lifetime that the tenants' file takes, in seconds."""
+    minutes = 0
+    try:
+        while True:
+            minutes += 1
+            TokenPolicy.model_validate({name: f"{minutes}m"})
+    except ValidationError:
+        return (minutes - 1) * 60
 
 
-@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES.keys())
-def test_a_damaged_file_is_refused(instance: Path, damage: Any) -> None:
-    """A file that can't be used is refused by its name, left as it is, and never repeated."""
-    open_key_ring(instance)
-    before = content_of(instance)
-    path = instance / KEY_RING_FILE
-    written = damage(before)
-    path.write_bytes(written if isinstance(written, bytes) else written.encode())
-    found = path.read_bytes()
-    with pytest.raises(ConfigurationError) as refusal:
-        open_key_ring(instance)
-    assert str(path) in str(refusal.value)
-    assert "PRIVATE" not in str(refusal.value)
-    assert before["refresh_secrets"][0]["secret"] not in str(refusal.value)
-    assert path.read_bytes() == found
+class TestALeak:
+    """A key that somebody else has."""
+
+    def test_takes_what_is_older_too(self) -> None:
+        """Who has a copy of the ring has all that was in it: that goes, and the newer ones stay."""
+        ring = ring_of(0, 100, 200, NOW)
+        left = ring.without_leaked(ring.signing_keys[1].kid, NOW)
+        assert places(ring, left) == ([2, 3], [2, 3])
+
+    def test_of_all(self) -> None:
+        """All are replaced in one step, by a pair that signs at once, for the same algorithm."""
+        ring = KeyRing(*lists_of(make_pair("ES256", 0))).rotated(NOW)
+        left = ring.replaced(NOW)
+        assert left.signing_key(NOW) is left.newest
+        assert not {entry.id for entry in ring.entries} & {entry.id for entry in left.entries}
+        assert len(left.entries) == 2
+        assert (left.newest.alg, ring.replaced(NOW, "EdDSA").newest.alg) == ("ES256", "EdDSA")
+
+    def test_is_named_by_its_secret_too(self) -> None:
+        """A secret lives on for a month after its key went; it is named by its own id."""
+        ring = ring_of(0, 100, 200, NOW)
+        ring = KeyRing(ring.signing_keys[3:], ring.refresh_secrets)
+        left = ring.without_leaked(ring.refresh_secrets[2].id[:12], NOW)
+        assert places(ring, left) == ([0], [3])
+
+    def test_with_one_that_waits(self) -> None:
+        """A key that waits leaks with the one that signs; both go once a third signs."""
+        ring = ring_of(0).rotated(NOW).rotated(NOW, at_once=True)
+        assert places(ring, ring.without_leaked(ring.signing_keys[1].kid, NOW)) == ([2], [2])
+
+    @pytest.mark.parametrize("place", [0, 1])
+    def test_the_one_that_signs(self, place: int) -> None:
+        """The key that signs isn't removed, nor what leaves none that does: rotate at once."""
+        ring = ring_of(0).rotated(NOW)
+        with pytest.raises(ConfigurationError, match="rotate --leaked"):
+            ring.without_leaked(ring.signing_keys[place].kid, NOW)
+        with pytest.raises(ConfigurationError, match="rotate --leaked"):
+            ring.without_leaked(ring.refresh_secrets[place].id, NOW)
+
+    @pytest.mark.parametrize("leaked", ["", "nobody-here", "x" * 43])
+    def test_an_unknown_id(self, leaked: str) -> None:
+        """An id that nothing has is told so, with where to look."""
+        with pytest.raises(ConfigurationError, match="signing-keys list"):
+            ring_of(0, NOW).without_leaked(leaked, NOW)
+
+    def test_an_id_too_short(self) -> None:
+        """Nothing is removed by a few characters that fit by chance."""
+        ring = ring_of(0, NOW)
+        with pytest.raises(ConfigurationError, match="8 or more"):
+            ring.without_leaked(ring.signing_keys[0].kid[:7], NOW)
 
 
 class TestPublicKeys:
@@ -313,9 +304,9 @@ class TestPublicKeys:
         assert key.public_jwk["kid"] == key.kid
 
     @pytest.mark.parametrize("alg", ALGORITHMS)
-    def test_nothing_private(self, instance: Path, alg: Algorithm) -> None:
+    def test_nothing_private(self, alg: Algorithm) -> None:
         """No private member is published (RFC 7518, sections 6.2.2 and 6.3.2; RFC 8037, 2)."""
-        ring = open_key_ring(instance, alg)
+        ring = KeyRing(*lists_of(make_pair(alg, NOW)))
         published = json.dumps(ring.jwks())
         (key,) = ring.jwks()["keys"]
         assert set(key) == {"kty", "crv", "x", "kid", "alg", "use"} | (
@@ -323,7 +314,7 @@ class TestPublicKeys:
         )
         secret = base64.urlsafe_b64encode(_private_number(ring)).rstrip(b"=").decode()
         assert secret not in published
-        assert ring.refresh_secrets[0].hex() not in published
+        assert ring.refresh_secrets[0].secret.hex() not in published
 
     @pytest.mark.parametrize("alg", ALGORITHMS)
     def test_are_read_by_pyjwt(self, alg: Algorithm) -> None:
@@ -358,16 +349,16 @@ class TestPublicKeys:
         assert key.public_jwk["x"] == "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
         assert key.kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 
-    def test_nothing_changes_them(self, instance: Path) -> None:
+    def test_nothing_changes_them(self) -> None:
         """What one request is given isn't what the next one gets changed."""
-        ring = open_key_ring(instance)
+        ring = ring_of(0)
         ring.jwks()["keys"][0]["kid"] = "evil"
         ring.jwks()["keys"].clear()
-        assert ring.jwks()["keys"][0]["kid"] == ring.current.kid
+        assert ring.jwks()["keys"][0]["kid"] == ring.newest.kid
 
 
 def _private_number(ring: KeyRing) -> bytes:
-    private_key = ring.current.private_key
+    private_key = ring.newest.private_key
     if isinstance(private_key, ed25519.Ed25519PrivateKey):
         return private_key.private_bytes_raw()
     return private_key.private_numbers().private_value.to_bytes(32)
@@ -386,10 +377,10 @@ def _with_zeros() -> list[int]:
 _SMALL_X = _with_zeros()
 
 
-def test_nothing_secret_is_shown(instance: Path) -> None:
+def test_nothing_secret_is_shown() -> None:
     """A ring that reaches a log by mistake shows its key's id, and nothing secret."""
-    ring = open_key_ring(instance)
-    shown = repr(ring) + repr(ring.current)
-    assert ring.current.kid in shown
-    assert ring.refresh_secrets[0].hex() not in shown
-    assert repr(ring.refresh_secrets[0]) not in shown
+    ring = ring_of(0)
+    shown = repr(ring) + repr(ring.newest) + repr(ring.refresh_secrets) + repr(ring.standings(NOW))
+    assert ring.newest.kid in shown
+    assert ring.refresh_secrets[0].secret.hex() not in shown
+    assert repr(ring.refresh_secrets[0].secret) not in shown

@@ -14,7 +14,12 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from jwt.types import Options
 
-from kataven_flask.signing import KeyRing, generate_private_key_for, make_signing_key
+from kataven_flask.signing import (
+    KeyRing,
+    RefreshSecret,
+    generate_private_key_for,
+    make_signing_key,
+)
 from kataven_flask.tokens import (
     CLOCK_SKEW,
     SESSION_TYP,
@@ -66,10 +71,10 @@ BARE_VISITOR = dataclasses.replace(VISITOR_CLAIMS, agent_id=None, name=None, ema
 REFRESH_CLAIMS = RefreshClaims(USER, generation=3, iat=NOW, exp=NOW + 86400)
 
 
-def ring(*secrets: bytes, alg: str = "ES256") -> KeyRing:
+def ring(alg: str = "ES256") -> KeyRing:
     """Return a key ring with a fresh signing key."""
     private_key = generate_private_key_for("EdDSA" if alg == "EdDSA" else "ES256")
-    return KeyRing((make_signing_key(private_key),), secrets or (b"r" * 32,))
+    return KeyRing((make_signing_key(private_key),), (RefreshSecret(b"r" * 32),))
 
 
 def payload_of(token: str) -> dict[str, Any]:
@@ -173,7 +178,7 @@ class TestVisitor:
         keys = ring(alg=alg)
         token = Tokens(keys, ISSUER, AUDIENCE).mint_visitor(VISITOR_CLAIMS)
         header = jwt.get_unverified_header(token)
-        assert header == {"alg": alg, "kid": keys.current.kid, "typ": VISITOR_TYP}
+        assert header == {"alg": alg, "kid": keys.newest.kid, "typ": VISITOR_TYP}
 
     def test_longest_user_fits(self) -> None:
         """A user at every promised limit, in the widest characters, gets tokens that work."""
@@ -298,8 +303,8 @@ class TestSession:
 
     def test_no_key_signs_for_anothers_algorithm(self) -> None:
         """A token that names one of our keys and another of our algorithms is refused."""
-        es256, eddsa = ring().current, ring(alg="EdDSA").current
-        both = Tokens(KeyRing((es256, eddsa), (b"r" * 32,)), ISSUER, AUDIENCE)
+        es256, eddsa = ring().newest, ring(alg="EdDSA").newest
+        both = Tokens(KeyRing((es256, eddsa), (RefreshSecret(b"r" * 32),)), ISSUER, AUDIENCE)
         headers = {"kid": es256.kid, "typ": VISITOR_TYP}
         token = jwt.encode(VISITOR, eddsa.private_key, algorithm="EdDSA", headers=headers)
         with pytest.raises(BadTokenError):
@@ -326,7 +331,7 @@ class TestRefresh:
 
     def test_older_secret_still_verifies(self) -> None:
         """After a rotation of the secrets, tokens signed before are still taken."""
-        old, new = b"o" * 32, b"n" * 32
+        old, new = RefreshSecret(b"o" * 32), RefreshSecret(b"n" * 32)
         keys = ring()
         before = Tokens(KeyRing(keys.signing_keys, (old,)), ISSUER, AUDIENCE)
         after = Tokens(KeyRing(keys.signing_keys, (old, new)), ISSUER, AUDIENCE)
@@ -334,7 +339,7 @@ class TestRefresh:
 
     def test_newest_secret_signs(self) -> None:
         """Once the old secret is dropped, what was signed since the rotation lives on."""
-        old, new = b"o" * 32, b"n" * 32
+        old, new = RefreshSecret(b"o" * 32), RefreshSecret(b"n" * 32)
         keys = ring()
         both = Tokens(KeyRing(keys.signing_keys, (old, new)), ISSUER, AUDIENCE)
         new_alone = Tokens(KeyRing(keys.signing_keys, (new,)), ISSUER, AUDIENCE)
@@ -374,7 +379,7 @@ def test_claims_keep_persons_out_of_logs(claims: object) -> None:
 class TestPyJWTBackstop:
     """What PyJWT is trusted for; an upgrade that changes any of it must not go unseen."""
 
-    PUBLIC = KEYS.ours.current.private_key.public_key()
+    PUBLIC = KEYS.ours.newest.private_key.public_key()
     OPTIONS: ClassVar[Options] = {
         "require": ["exp", "jti"],
         "strict_aud": True,

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 
+from kataven_flask.key_ring_file import open_key_ring
 from kataven_flask.serve import Address, Server, bind
-from kataven_flask.signing import KeyRing, make_signing_key, open_key_ring
+from kataven_flask.signing import KeyRing, RefreshSecret, make_signing_key
 from kataven_flask.tokens import (
     SESSION_TYP,
     VISITOR_TYP,
@@ -195,7 +196,9 @@ def test_another_issuer(sign_in: SignIn) -> None:
 def test_a_foreign_key(verifier: SessionVerifier) -> None:
     """A token that a stranger signed is refused, whatever it claims."""
     stranger = Tokens(
-        KeyRing((make_signing_key(load_keys().theirs),), (b"r" * 32,)), ISSUER, AUDIENCE
+        KeyRing((make_signing_key(load_keys().theirs),), (RefreshSecret(b"r" * 32),)),
+        ISSUER,
+        AUDIENCE,
     )
     with pytest.raises(InvalidSession):
         verifier.verify(stranger.mint_session(SessionClaims(USER, "tok_1", NOW, NOW + HOUR)))
@@ -316,7 +319,7 @@ def test_eddsa(tmp_path: Path) -> None:
     """A service that signs with EdDSA is verified alike."""
     service = Service(tmp_path, signing_alg="EdDSA")
     ring = open_key_ring(service.settings.instance)
-    assert ring.current.alg == "EdDSA"
+    assert ring.newest.alg == "EdDSA"
     with bind(Address("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         server = Server(service.app, listener, threads=1)

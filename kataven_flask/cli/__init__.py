@@ -11,6 +11,7 @@ from kataven_flask.cli.demo import demo
 from kataven_flask.cli.keys import keys
 from kataven_flask.cli.serve import serve
 from kataven_flask.cli.sessions import sessions
+from kataven_flask.cli.signing_keys import signing_keys
 from kataven_flask.errors import KatavenError
 
 
@@ -30,5 +31,5 @@ def main() -> None:
     """Sign-in for embeddable widgets, on your own server."""
 
 
-for command in (serve, demo, check, keys, sessions):
+for command in (serve, demo, check, keys, sessions, signing_keys):
     main.add_command(command)

@@ -107,16 +107,16 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
         watch=False,  # a thread would not outlive the fork; each worker starts its own
     )
     app = create_app(settings)
-    live = parts_of(app).live
+    parts = parts_of(app)
 
     def make_server() -> Server:
-        live.watch()
+        parts.watch.start()
         return Server(app, listener, threads, trusted_proxy)
 
     def ready() -> None:
-        _announce(settings, live.current, address)
+        _announce(settings, parts.live.current, address)
 
-    sys.exit(run_workers(make_server, listener, workers, ready=ready, idle=live.look))
+    sys.exit(run_workers(make_server, listener, workers, ready=ready, idle=parts.watch.look))
 
 
 def _require_ip_address(text: str) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from kataven_flask.signing import KeyRing, make_signing_key
+from kataven_flask.signing import KeyRing, RefreshSecret, make_signing_key
 
 FOLDER: Final = Path(__file__).parent
 KEYS_FILE: Final = FOLDER / "keys.json"
@@ -60,7 +60,7 @@ def load_keys() -> VectorKeys:
     return VectorKeys(
         KeyRing(
             (make_signing_key(_private_key(content["ours"])),),
-            tuple(bytes.fromhex(secret) for secret in content["refresh_secrets"]),
+            tuple(RefreshSecret(bytes.fromhex(secret)) for secret in content["refresh_secrets"]),
         ),
         _private_key(content["theirs"]),
         bytes.fromhex(content["unknown_secret"]),

@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from itsdangerous import Signer, TimestampSigner, URLSafeSerializer
 
-from kataven_flask.signing import KeyRing, make_signing_key
+from kataven_flask.signing import KeyRing, RefreshSecret, make_signing_key
 from kataven_flask.tokens import (
     SESSION_TYP,
     VISITOR_TYP,
@@ -92,7 +92,7 @@ class Forge:
     def __init__(self, keys: VectorKeys) -> None:
         self.ours: KeyRing = keys.ours
         self.theirs = keys.theirs
-        private_key = keys.ours.current.private_key
+        private_key = keys.ours.newest.private_key
         assert isinstance(private_key, EllipticCurvePrivateKey)
         self.private_key = private_key
         self.public_pem = self.private_key.public_key().public_bytes(
@@ -101,7 +101,7 @@ class Forge:
 
     def header(self, typ: Any = VISITOR_TYP, **members: Any) -> dict[str, Any]:
         """Return the header of a good token, with members laid over it."""
-        return {"alg": "ES256", "kid": self.ours.current.kid, "typ": typ, **members}
+        return {"alg": "ES256", "kid": self.ours.newest.kid, "typ": typ, **members}
 
     def token(self, header: Any, payload: Any, key: EllipticCurvePrivateKey | None = None) -> str:
         """Sign with ES256 (RFC 7518, section 3.4), by our key unless another is given."""
@@ -170,13 +170,13 @@ def _of_no_key_of_ours(forge: Forge) -> Iterator[tuple[str, str]]:
     yield "alg none, unsigned", none
     yield "alg none, with the signature of another", none + signature
     yield "alg None", f"{_part(forge.header(alg='None'))}.{payload}."
-    yield "no alg", f"{_part({'kid': forge.ours.current.kid, 'typ': VISITOR_TYP})}.{payload}."
+    yield "no alg", f"{_part({'kid': forge.ours.newest.kid, 'typ': VISITOR_TYP})}.{payload}."
     yield "alg null", forge.token(forge.header(alg=None), VISITOR)
     yield "alg a list", forge.token(forge.header(alg=["ES256"]), VISITOR)
     yield "alg in lower case", forge.token(forge.header(alg="es256"), VISITOR)
     yield "alg ES384", forge.token(forge.header(alg="ES384"), VISITOR)
     yield "alg EdDSA", forge.token(forge.header(alg="EdDSA"), VISITOR)
-    jwk = json.dumps(dict(forge.ours.current.public_jwk)).encode()
+    jwk = json.dumps(dict(forge.ours.newest.public_jwk)).encode()
     yield "HS256 by the public key in PEM", forge.hs256(forge.public_pem)
     yield (
         "HS256 by the public key in PEM without its last line",
@@ -200,7 +200,7 @@ def _with_a_hostile_header(forge: Forge) -> Iterator[tuple[str, str]]:
         "a path": "../../keyring.json",
         "SQL": "' OR 1=1 --",
         "a number": 7,
-        "a list": [forge.ours.current.kid],
+        "a list": [forge.ours.newest.kid],
         "null": None,
         "empty": "",
     }.items():
@@ -303,7 +303,7 @@ def _that_are_no_jwt(forge: Forge) -> Iterator[tuple[str, str]]:
 
 def refresh_vectors(keys: VectorKeys) -> Iterator[Vector]:
     """Make the refresh tokens."""
-    oldest, newest = keys.ours.refresh_secrets
+    oldest, newest = (secret.secret for secret in keys.ours.refresh_secrets)
     tokens = Tokens(keys.ours, ISSUER, AUDIENCE)
     session = Session(
         "ses_1", "42", "acme", "support", KEY, ORIGIN, "user", NOW * 1000, "Ada", "ada@acme.com"
@@ -311,7 +311,7 @@ def refresh_vectors(keys: VectorKeys) -> Iterator[Vector]:
     claims = RefreshClaims(session, 3, NOW, NOW + 86400)
 
     def minted_by(*secrets: bytes) -> str:
-        ring = KeyRing(keys.ours.signing_keys, secrets)
+        ring = KeyRing(keys.ours.signing_keys, tuple(map(RefreshSecret, secrets)))
         return Tokens(ring, ISSUER, AUDIENCE).mint_refresh(claims)
 
     good = minted_by(oldest, newest)
