@@ -20,8 +20,8 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
+from kataven_flask.key_ring_file import open_key_ring
 from kataven_flask.sessions import CLOCK_FAULT, new_session_id
-from kataven_flask.signing import open_key_ring
 from kataven_flask.store import Outcome, PresentedRefresh, Rotation, Store, store_from_url
 from kataven_flask.store.base import shard_of
 from kataven_flask.tenants import DAY, HOUR, RateLimits
