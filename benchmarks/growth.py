@@ -227,7 +227,7 @@ def _purge(filled: Filled, samples: int) -> str:
 
 def _timed(store: Store, sid: str, generation: int, now: int) -> tuple[Rotation, float]:
     presented = PresentedRefresh(
-        sid, None, KEY, generation, now, now * 1000, now * 1000, 30_000, now + DAY
+        sid, None, KEY, generation, now * 1000, now * 1000, 30_000, now + DAY
     )
     began = time.perf_counter()
     rotation = store.rotate(presented)

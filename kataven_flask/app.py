@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, request
@@ -29,6 +28,7 @@ from kataven_flask.signing import KeyRing
 from kataven_flask.store import Store, store_from_url
 from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
+from kataven_flask.times import iso_utc
 from kataven_flask.tokens import Tokens
 
 _log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or Settings.from_environ()
     live = live_registry(settings.config)
     ring = live_key_ring(settings.instance, settings.signing_alg, settings.clock)
-    store = _open_store(settings)
+    store = _open_store(settings, ring.current)
 
     def tokens(registry: Registry) -> Tokens:
         issuer = registry.issuer or settings.issuer
@@ -98,15 +98,25 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _open_store(settings: Settings) -> Store:
+def _open_store(settings: Settings, ring: KeyRing) -> Store:
     """Open the state store; where it is out of reach now, it is tried again at each request."""
     store = Breaker(store_from_url(settings.state_url))
     try:
-        store.begin(int(settings.clock()))
+        store.begin(_start_ms(settings.clock(), ring))
     except errors.StoreError as error:
         _log.error("state store out of reach: %s", error)
     store.close()  # a connection is not to be carried over a fork
     return store
+
+
+def _start_ms(now: float, ring: KeyRing) -> int:
+    """Return since when a fresh store remembers, in milliseconds since the epoch.
+
+    Visitor tokens, whose times are whole seconds, may be minted in the very second in which
+    the keys were made; where the keys are older, so may be a token of this second.
+    """
+    is_new = ring.signing_keys[0].created_at == int(now)
+    return int(now) * 1000 if is_new else int(now * 1000)
 
 
 def _health(live: Live[Registry], store: Store, ring: Live[KeyRing], now: float) -> Health:
@@ -126,12 +136,11 @@ def _soundness(live: Live[Any]) -> dict[str, Any]:
 def _state(store: Store) -> dict[str, Any]:
     try:
         store.ping()
-        since = store.since()
+        since_ms = store.since_ms()
     except errors.StoreError as error:
         _log.error("state store out of reach: %s", error)
         return {"ok": False, "error": "out of reach; the log says why"}
-    began = None if since is None else datetime.fromtimestamp(since, UTC).isoformat()
-    return {"ok": True, "remembers_since": began}
+    return {"ok": True, "remembers_since": None if since_ms is None else iso_utc(since_ms / 1000)}
 
 
 def _add_error_handlers(app: Flask) -> None:
@@ -142,8 +151,7 @@ def _add_error_handlers(app: Flask) -> None:
     @app.errorhandler(errors.StoreError)
     def state_unavailable(error: errors.StoreError) -> Response:
         _log.error("state store out of reach: %s (request %s)", error, request_id())
-        message = "nothing was changed; try again shortly"
-        return refuse(errors.StateUnavailable(message, retry_after=RETRY_AFTER_STATE))
+        return refuse(errors.StateUnavailable("try again shortly", retry_after=RETRY_AFTER_STATE))
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:

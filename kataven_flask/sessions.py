@@ -93,7 +93,7 @@ class Sessions:
                 user=user_digest(visitor.tenant, visitor.sub),
                 client_key=visitor.client_key,
                 minted=visitor.iat,
-                now=int(self._clock()),
+                now_ms=self.now_ms(),
                 keep_until=visitor.exp + CLOCK_FAULT,
             )
         )
@@ -131,7 +131,6 @@ class Sessions:
             user=user_digest(session.tenant, session.sub) if is_user else None,
             client_key=session.client_key,
             generation=claims.generation,
-            minted=claims.iat,
             began_ms=session.began_ms,
             now_ms=now_ms,
             grace_ms=record.tokens.refresh_grace * 1000,

@@ -253,9 +253,18 @@ class TestTwoHosts:
     def test_a_fresh_store_takes_the_tokens_of_both(
         self, tmp_path: Path, shared_state: str, apart: float
     ) -> None:
-        """Whichever host starts first on a new store, the other's visitors are served at once."""
+        """Whichever host starts first on a new store, the other's visitors are served, too.
+
+        By a host that is behind, once its clock says that the store is there: it can't tell its
+        visitors' tokens from those that an earlier store may have seen.
+        """
         first = started(tmp_path, shared_state)
         second = started(tmp_path, shared_state, ahead=apart)
+        early = visitor_token(second)
+        assert refused(second.exchange(token=early)) == (
+            OK if apart > 0 else (400, "invalid_token")
+        )
         for host in (first, second):
+            host.clock.move(APART)
             assert refused(host.exchange(token=visitor_token(host))) == OK
             renewed(host, begun(host, "guest"))

@@ -115,7 +115,7 @@ def _used_store(settings: Settings) -> Store:
     if settings.state_url == "memory:":
         raise ConfigurationError("--state memory: is inside the server; restart it to end sessions")
     store = store_from_url(settings.state_url)
-    if store.since() is None:
+    if store.since_ms() is None:
         raise ConfigurationError(
             f"{public_url(settings.state_url)}: no server has used this state store;"
             " give the --state and the --instance of the server"

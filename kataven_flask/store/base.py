@@ -59,7 +59,7 @@ class PresentedVisitor:
         user: Its user's digest, in hex.
         client_key: The client key it was minted for.
         minted: When, in seconds since the epoch.
-        now: The present, in seconds since the epoch.
+        now_ms: The present, in milliseconds since the epoch.
         keep_until: Until when to remember that it was spent, in seconds since the epoch.
     """
 
@@ -67,8 +67,13 @@ class PresentedVisitor:
     user: str
     client_key: str
     minted: int
-    now: int
+    now_ms: int
     keep_until: int
+
+    @property
+    def now(self) -> int:
+        """The present, in whole seconds since the epoch."""
+        return self.now_ms // 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,6 @@ class PresentedRefresh:
         user: The user's digest, in hex, where the visitor is a user.
         client_key: The client key that the session was begun with.
         generation: The generation it carries.
-        minted: When it was minted, in seconds since the epoch.
         began_ms: When the session began, in milliseconds since the epoch.
         now_ms: The present, in milliseconds since the epoch.
         grace_ms: How long the one before is still taken, in milliseconds.
@@ -91,7 +95,6 @@ class PresentedRefresh:
     user: str | None
     client_key: str
     generation: int
-    minted: int
     began_ms: int
     now_ms: int
     grace_ms: int
@@ -140,19 +143,20 @@ class Store(Protocol):
     it is, or nobody can tell.
     """
 
-    def begin(self, now: int) -> None:
+    def begin(self, now_ms: int) -> None:
         """Note that the store remembers from now on, where it doesn't know since when.
 
         A store that lost its data can't tell whether an older token was spent or its
-        session ended, and says UNKNOWN. A step that finds no note makes one, too.
+        session ended, and says UNKNOWN. A step that finds no note makes one, too. A note
+        of a time that is yet to come was made by a clock that was ahead, and is mended.
 
         Args:
-            now: Seconds since the epoch.
+            now_ms: Milliseconds since the epoch.
         """
         ...
 
-    def since(self) -> int | None:
-        """Return since when it remembers, in seconds since the epoch; None for never used."""
+    def since_ms(self) -> int | None:
+        """Return since when it remembers, in milliseconds since the epoch; None for never used."""
         ...
 
     def spend(self, presented: PresentedVisitor) -> Spending:
@@ -184,8 +188,15 @@ class Store(Protocol):
         ...
 
 
+def begun(since_ms: int | None, now_ms: int) -> int:
+    """Return since when a store remembers, once a server has told it the present."""
+    if since_ms is None or now_ms + CLOCK_SKEW_MS < since_ms:
+        return now_ms
+    return since_ms
+
+
 def decide_spending(
-    *, spent: bool, revoked_ms: int, since: int, presented: PresentedVisitor
+    *, spent: bool, revoked_ms: int, since_ms: int, presented: PresentedVisitor
 ) -> Spending:
     """Tell what a presented visitor token may do; the stores carry it out.
 
@@ -193,7 +204,7 @@ def decide_spending(
         spent: Whether it is on record as spent.
         revoked_ms: When its user or its key was last revoked, in milliseconds since the
             epoch; 0 for never.
-        since: Since when the store remembers, in seconds since the epoch.
+        since_ms: Since when the store remembers, in milliseconds since the epoch.
         presented: The token.
 
     Returns:
@@ -201,17 +212,18 @@ def decide_spending(
     """
     if spent:
         return Spending.USED
-    if presented.minted < since:
+    # A JWT's times are whole seconds. A token of the very second in which the store began may
+    # be older than the store, and is refused; a token of a revocation's own second is taken,
+    # so that a backend which revokes and signs its user in again at once isn't refused.
+    if presented.minted * 1000 < since_ms:
         return Spending.UNKNOWN
-    # A JWT's times are whole seconds: a token of the revocation's own second is taken, so
-    # that a backend which revokes and signs its user in again at once isn't refused.
     if presented.minted < revoked_ms // 1000:
         return Spending.REVOKED
     return Spending.SPENT
 
 
 def decide(
-    record: Record | None, *, revoked_ms: int, since: int, presented: PresentedRefresh
+    record: Record | None, *, revoked_ms: int, since_ms: int, presented: PresentedRefresh
 ) -> Outcome:
     """Tell what a presented refresh token may do; the stores carry it out.
 
@@ -222,7 +234,7 @@ def decide(
         record: What is kept of the session; None before its first refresh.
         revoked_ms: When its user or its key was last revoked, in milliseconds since the
             epoch; 0 for never.
-        since: Since when the store remembers, in seconds since the epoch.
+        since_ms: Since when the store remembers, in milliseconds since the epoch.
         presented: The token.
 
     Returns:
@@ -231,7 +243,7 @@ def decide(
     known = record or Record()
     if known.revoked or presented.began_ms < revoked_ms:
         return Outcome.REVOKED
-    if record is None and (presented.generation > 0 or presented.minted < since):
+    if record is None and (presented.generation > 0 or presented.began_ms < since_ms):
         return Outcome.UNKNOWN
     if presented.generation == known.generation:
         return Outcome.ROTATED

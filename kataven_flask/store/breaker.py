@@ -37,13 +37,13 @@ class Breaker:
         self._fault: StoreError | None = None
         self._trying = threading.Lock()
 
-    def begin(self, now: int) -> None:
+    def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
-        self._through(lambda: self._store.begin(now))
+        self._through(lambda: self._store.begin(now_ms))
 
-    def since(self) -> int | None:
-        """See `Store.since`."""
-        return self._through(self._store.since)
+    def since_ms(self) -> int | None:
+        """See `Store.since_ms`."""
+        return self._through(self._store.since_ms)
 
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""

@@ -13,6 +13,7 @@ from kataven_flask.store.base import (
     Rotation,
     Spending,
     after,
+    begun,
     decide,
     decide_spending,
 )
@@ -50,19 +51,19 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._since: int | None = None
+        self._since_ms: int | None = None
         self._spent: _Kept[bool] = _Kept()
         self._sessions: _Kept[Record] = _Kept()
         self._revoked: _Kept[int] = _Kept()
 
-    def begin(self, now: int) -> None:
+    def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
         with self._lock:
-            self._since = min(now, self._known_since(now))
+            self._since_ms = begun(self._since_ms, now_ms)
 
-    def since(self) -> int | None:
-        """See `Store.since`."""
-        return self._since
+    def since_ms(self) -> int | None:
+        """See `Store.since_ms`."""
+        return self._since_ms
 
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
@@ -70,7 +71,7 @@ class MemoryStore:
             spending = decide_spending(
                 spent=self._spent.get(presented.jti) is not None,
                 revoked_ms=self._revoked_ms(presented.user, presented.client_key),
-                since=self._known_since(presented.now),
+                since_ms=self._known_since_ms(presented.now_ms),
                 presented=presented,
             )
             if spending is Spending.SPENT:
@@ -86,7 +87,7 @@ class MemoryStore:
             outcome = decide(
                 record,
                 revoked_ms=self._revoked_ms(presented.user, presented.client_key),
-                since=self._known_since(presented.now),
+                since_ms=self._known_since_ms(presented.now_ms),
                 presented=presented,
             )
             new = after(record, outcome, presented)
@@ -117,10 +118,10 @@ class MemoryStore:
     def close(self) -> None:
         """See `Store.close`."""
 
-    def _known_since(self, now: int) -> int:
-        if self._since is None:
-            self._since = now
-        return self._since
+    def _known_since_ms(self, now_ms: int) -> int:
+        if self._since_ms is None:
+            self._since_ms = now_ms
+        return self._since_ms
 
     def _revoke(self, subject: str, at_ms: int, keep_until: int) -> None:
         with self._lock:

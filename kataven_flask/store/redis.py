@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,10 +36,14 @@ CONNECT_TIMEOUT: Final = 0.4
 """Seconds to wait for a connection."""
 ANSWER_TIMEOUT: Final = 0.7
 """Seconds to wait for an answer; with one more try, both stay under the two promised."""
+DEADLINE_MS: Final = 1_000
+"""Milliseconds after which Redis doesn't begin a step: its caller has given it up."""
 MAX_CONNECTIONS: Final = 256
 """As many as a server may have threads; each needs one at a time."""
 DEFAULT_PORT: Final = 6379
 
+_ATTEMPTS: Final = 3
+"""A step, after the clock and the memory were set right, if need be."""
 _PREFIX: Final = "kataven"
 _CALLER_BYTES: Final = 6
 _PING_KEPT: Final = 60
@@ -141,18 +146,19 @@ class RedisStore:
 
     def __init__(self, url: str) -> None:
         self._address = RedisAddress.parse(url)
+        self._ahead_ms = 0.0  # of our monotonic clock; so every first step is late, and is told
 
-    def begin(self, now: int) -> None:
+    def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
         with self._reaching():
-            self._on_every_shard("begin", lambda shard: _key(shard, "since"), now)
+            self._on_every_shard("begin", lambda shard: _key(shard, "since"), now_ms, CLOCK_SKEW_MS)
             self._warn_of_eviction()
 
-    def since(self) -> int | None:
-        """See `Store.since`."""
+    def since_ms(self) -> int | None:
+        """See `Store.since_ms`."""
         with self._reaching():
-            since: Any = self._client.get(_key(SHARDS[0], "since"))
-        return None if since is None else int(since)
+            since_ms: Any = self._client.get(_key(SHARDS[0], "since"))
+        return None if since_ms is None else int(since_ms)
 
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
@@ -163,9 +169,8 @@ class RedisStore:
             _key(shard, "revoked", presented.client_key),
             _key(shard, "revoked", presented.user),
         ]
-        lifetime = _lifetime(presented.keep_until, presented.now)
-        answer = self._step("spend", keys, presented.now, presented.minted, lifetime, _caller())
-        return Spending[answer]
+        (spending,) = self._step("spend", keys, presented, presented.minted)
+        return Spending[spending]
 
     def rotate(self, presented: PresentedRefresh) -> Rotation:
         """See `Store.rotate`."""
@@ -180,15 +185,12 @@ class RedisStore:
         outcome, generation, rotated_ms = self._step(
             "rotate",
             keys,
-            presented.now,
+            presented,
             presented.generation,
-            presented.minted,
             presented.began_ms,
             presented.now_ms,
             presented.grace_ms,
             CLOCK_SKEW_MS,
-            _lifetime(presented.keep_until, presented.now),
-            _caller(),
         )
         return Rotation(Outcome[outcome], int(generation), int(rotated_ms))
 
@@ -253,19 +255,33 @@ class RedisStore:
             return redis.RedisCluster(**options)
         return redis.Redis(db=address.database, **options)
 
-    def _step(self, script: str, keys: list[str], now: int, *arguments: object) -> Any:
-        """Run a script; where Redis has lost its memory, note that first."""
-        with self._reaching():
-            answer = self._run(script, keys, *arguments)
-        if not _must_begin(answer):
-            return answer
-        _log.warning("%s has no memory of this service; older tokens are refused", self._address)
-        self.begin(now)
-        with self._reaching():
-            answer = self._run(script, keys, *arguments)
-        if _must_begin(answer):
-            raise StoreError(f"{self._address}: it forgets what is written to it")
-        return answer
+    def _step(
+        self,
+        script: str,
+        keys: list[str],
+        presented: PresentedVisitor | PresentedRefresh,
+        *arguments: object,
+    ) -> list[Any]:
+        """Run a script for a token; where Redis says so, set the clock or its memory right first.
+
+        Redis carries out what it was sent before it was paused once it goes on. By then the
+        caller was told that it failed, and the visitor may be trying again: a deadline, by
+        Redis' own clock, keeps a step from being done behind their backs.
+        """
+        named = (_caller(), _lifetime(presented.keep_until, presented.now), *arguments)
+        for _ in range(_ATTEMPTS):
+            deadline = time.monotonic() * 1000 + self._ahead_ms + DEADLINE_MS
+            with self._reaching():
+                answer: list[Any] = self._run(script, keys, f"{deadline:.0f}", *named)
+            outcome, clock_ms, *rest = answer
+            if outcome == "LATE":
+                self._ahead_ms = int(clock_ms) - time.monotonic() * 1000
+            elif outcome == "BEGIN":
+                _log.warning("%s remembers nothing; what is older is refused", self._address)
+                self.begin(presented.now_ms)
+            else:
+                return [outcome, *rest]
+        raise StoreError(f"{self._address}: it is too slow, or forgets what is written to it")
 
     def _run(self, script: str, keys: list[str], *arguments: object) -> Any:
         text, digest = _SCRIPTS[script]
@@ -341,10 +357,6 @@ def _lifetime(keep_until: int, now: int) -> int:
 
 def _caller() -> str:
     return secrets.token_urlsafe(_CALLER_BYTES)
-
-
-def _must_begin(answer: str | list[str]) -> bool:
-    return "BEGIN" in (answer, answer[0])
 
 
 def _load(names: Iterable[str]) -> dict[str, tuple[str, str]]:

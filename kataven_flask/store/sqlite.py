@@ -20,21 +20,25 @@ from kataven_flask.store.base import (
     Rotation,
     Spending,
     after,
+    begun,
     decide,
     decide_spending,
 )
 
-BUSY_TIMEOUT: Final = 1.5
-"""Seconds to wait for other writers; a caller is promised an answer within two."""
+BUSY_TIMEOUT: Final = 0.8
+"""Seconds to wait for other writers; a caller, who may have waited as long for a thread, is
+promised an answer within two."""
 _RETRY_PAUSE: Final = 0.01
 """Seconds."""
+_PRIMARY_CODE: Final = 0xFF
+"""What of an extended result code names its kind."""
 _PURGE_PER_STEP: Final = 8
 """Rows; a step adds at most one, so what has expired is gone soon and no purge is long."""
 _KEEP_UNIT: Final = 3600
 """Seconds to which an end is rounded up, so that a rotation seldom moves an index entry."""
 
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS memory (since INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS memory (since_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS spent (
     jti TEXT PRIMARY KEY, keep_until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS session (
@@ -93,18 +97,18 @@ class SqliteStore:
         self._inherited: list[sqlite3.Connection] = []
         self._opened = (0, 0)
 
-    def begin(self, now: int) -> None:
+    def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
         with self._step() as connection:
-            if now < _since(connection, now):
-                connection.execute("UPDATE memory SET since = ?", (now,))
+            since_ms = begun(_known_since_ms(connection, now_ms), now_ms)
+            connection.execute("UPDATE memory SET since_ms = ?", (since_ms,))
 
-    def since(self) -> int | None:
-        """See `Store.since`; where there is no file, none is made."""
+    def since_ms(self) -> int | None:
+        """See `Store.since_ms`; where there is no file, none is made."""
         if not self._path.exists():
             return None
         with self._step() as connection:
-            return _noted_since(connection)
+            return _noted_since_ms(connection)
 
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
@@ -112,7 +116,7 @@ class SqliteStore:
             spending = decide_spending(
                 spent=_is_spent(connection, presented.jti),
                 revoked_ms=_revoked_ms(connection, presented.user, presented.client_key),
-                since=_since(connection, presented.now),
+                since_ms=_known_since_ms(connection, presented.now_ms),
                 presented=presented,
             )
             if spending is Spending.SPENT:
@@ -130,7 +134,7 @@ class SqliteStore:
             outcome = decide(
                 record,
                 revoked_ms=_revoked_ms(connection, presented.user, presented.client_key),
-                since=_since(connection, presented.now),
+                since_ms=_known_since_ms(connection, presented.now_ms),
                 presented=presented,
             )
             new = after(record, outcome, presented)
@@ -159,8 +163,8 @@ class SqliteStore:
 
     def ping(self) -> None:
         """See `Store.ping`."""
-        with self._step():
-            pass
+        with self._step() as connection:
+            connection.execute("PRAGMA user_version = 0")  # a write, which a full disk refuses
 
     def close(self) -> None:
         """See `Store.close`; the next step opens the file again."""
@@ -193,6 +197,9 @@ class SqliteStore:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
         except sqlite3.Error as error:
+            code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
+            if code != sqlite3.SQLITE_BUSY:
+                self._drop()  # what is wrong may be mended, and opened again
             raise StoreError(f"{self._path}: {error}") from error
         finally:
             self._turn.release()
@@ -280,17 +287,17 @@ def _switch_to_wal(connection: sqlite3.Connection, patience: _Patience) -> None:
         raise sqlite3.OperationalError(f"the file can't be in WAL mode, it stays in {mode}")
 
 
-def _since(connection: sqlite3.Connection, now: int) -> int:
+def _known_since_ms(connection: sqlite3.Connection, now_ms: int) -> int:
     """Return since when the file remembers, and note it in a fresh one."""
-    since = _noted_since(connection)
-    if since is None:
-        connection.execute("INSERT INTO memory (since) VALUES (?)", (now,))
-        return now
-    return since
+    since_ms = _noted_since_ms(connection)
+    if since_ms is None:
+        connection.execute("INSERT INTO memory (since_ms) VALUES (?)", (now_ms,))
+        return now_ms
+    return since_ms
 
 
-def _noted_since(connection: sqlite3.Connection) -> int | None:
-    row = connection.execute("SELECT since FROM memory").fetchone()
+def _noted_since_ms(connection: sqlite3.Connection) -> int | None:
+    row = connection.execute("SELECT since_ms FROM memory").fetchone()
     return None if row is None else int(row[0])
 
 

@@ -15,6 +15,8 @@ from kataven_flask.store import Store, store_from_url
 from kataven_flask.store.memory import MemoryStore
 from tests.redis_server import RedisCluster, RedisServer, running_cluster, running_redis
 
+YESTERDAY_MS: Final = (1_790_000_000 - 86_400) * 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -66,10 +68,17 @@ def redis_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisClu
 
 
 @pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """Return a fresh store of each kind."""
+def unused_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Return a store of each kind that no server has used."""
     with closing(store_from_url(request.param(Place(tmp_path, request)))) as store:
         yield store
+
+
+@pytest.fixture
+def store(unused_store: Store) -> Store:
+    """Return a store of each kind that has been in use for a day."""
+    unused_store.begin(YESTERDAY_MS)
+    return unused_store
 
 
 @pytest.fixture(params=list(_SHARED.values()), ids=list(_SHARED))

@@ -49,7 +49,7 @@ def visitor(  # noqa: PLR0913 - each names one thing that a case changes
 ) -> PresentedVisitor:
     """Return a visitor token, minted now unless a test says otherwise."""
     return PresentedVisitor(
-        jti, user, client_key, now if minted is None else minted, now, keep_until
+        jti, user, client_key, now if minted is None else minted, now * 1000, keep_until
     )
 
 
@@ -68,7 +68,6 @@ def presented(  # noqa: PLR0913 - each names one thing that a case changes
     grace_ms: int = GRACE_MS,
     keep_until: int = KEEP_UNTIL,
     client_key: str = KEY,
-    minted: int | None = None,
 ) -> PresentedRefresh:
     """Return a refresh token of a guest's session that began now, so many milliseconds later."""
     return PresentedRefresh(
@@ -76,7 +75,6 @@ def presented(  # noqa: PLR0913 - each names one thing that a case changes
         user,
         client_key,
         generation,
-        NOW if minted is None else minted,
         began_ms,
         NOW_MS + after_ms,
         grace_ms,
@@ -200,7 +198,7 @@ class TestRotate:
     @pytest.mark.parametrize("grace_ms", [1, GRACE_MS])
     def test_a_clock_that_goes_far_back(self, store: Store, grace_ms: int) -> None:
         """It doesn't prolong the grace: who has the one before is refused, and nothing moves."""
-        store.begin(NOW - 9000)
+        store.begin((NOW - 9000) * 1000)
         store.rotate(presented(0))
         back = presented(0, after_ms=-10_001, grace_ms=grace_ms)
         assert store.rotate(back).outcome is Outcome.UNTIMELY
@@ -327,7 +325,7 @@ class TestRevokeUser:
         self, store: Store, minted: int, spending: Spending
     ) -> None:
         """A visitor token minted before the revocation begins no session after it."""
-        store.begin(NOW - 9)
+        store.begin((NOW - 9) * 1000)
         store.revoke_user(USER, at_ms=NOW_MS + 500, keep_until=KEEP_UNTIL)
         assert store.spend(visitor(minted=minted, now=NOW + 2)) is spending
         other = visitor("vis_2", minted=NOW - 1, user=OTHER)
@@ -352,7 +350,7 @@ class TestRevokeKey:
 
     def test_ends_what_was_vouched_before(self, store: Store) -> None:
         """A visitor token minted for the key before begins no session after."""
-        store.begin(NOW - 9)
+        store.begin((NOW - 9) * 1000)
         store.revoke_key(KEY, at_ms=NOW_MS, keep_until=KEEP_UNTIL)
         assert store.spend(visitor(minted=NOW - 1)) is Spending.REVOKED
         assert store.spend(visitor(minted=NOW)) is Spending.SPENT
@@ -370,61 +368,83 @@ class TestRevokeKey:
 class TestBegin:
     """A store knows since when it remembers."""
 
-    @pytest.mark.parametrize(
-        ("minted", "spending", "outcome"),
-        [
-            (NOW - 1, Spending.UNKNOWN, Outcome.UNKNOWN),
-            (NOW, Spending.SPENT, Outcome.ROTATED),
-            (NOW + 1, Spending.SPENT, Outcome.ROTATED),
-        ],
-        ids=["before", "in that second", "after"],
-    )
     @pytest.mark.parametrize("noted", [True, False], ids=["at the start", "by the first step"])
-    def test_what_is_older_is_refused(
-        self, store: Store, minted: int, spending: Spending, outcome: Outcome, *, noted: bool
+    @pytest.mark.parametrize(
+        ("began_ms", "outcome"),
+        [
+            (NOW_MS - 1, Outcome.UNKNOWN),
+            (NOW_MS, Outcome.ROTATED),
+            (NOW_MS + 1, Outcome.ROTATED),
+        ],
+        ids=["before", "in that moment", "after"],
+    )
+    def test_an_older_session_is_refused(
+        self, unused_store: Store, began_ms: int, outcome: Outcome, *, noted: bool
     ) -> None:
-        """A token from before may have been spent or ended there, and nobody can tell."""
+        """A session from before may have ended, or been renewed, and nobody can tell."""
         if noted:
-            store.begin(NOW)
-        later = 300 if noted else 0
-        token = visitor(minted=minted, now=NOW + later, keep_until=KEEP_UNTIL)
-        assert store.spend(token) is spending
-        refresh = presented(minted=minted, after_ms=later * 1000)
-        assert store.rotate(refresh).outcome is outcome
+            unused_store.begin(NOW_MS)
+        token = presented(began_ms=began_ms, after_ms=300_000 if noted else 0)
+        assert unused_store.rotate(token).outcome is outcome
 
-    def test_every_visitor_is_remembered_since_the_same_time(self, store: Store) -> None:
+    @pytest.mark.parametrize("noted", [True, False], ids=["at the start", "by the first step"])
+    @pytest.mark.parametrize(
+        ("minted", "after_ms", "spending"),
+        [
+            (NOW - 1, 0, Spending.UNKNOWN),
+            (NOW, 1, Spending.UNKNOWN),
+            (NOW, 0, Spending.SPENT),
+            (NOW + 1, 1, Spending.SPENT),
+        ],
+        ids=["before", "in that second", "as it began", "after"],
+    )
+    def test_an_older_visitor_token_is_refused(
+        self, unused_store: Store, minted: int, after_ms: int, spending: Spending, *, noted: bool
+    ) -> None:
+        """A visitor token from before, or from the same second, may have been spent."""
+        began_ms = NOW_MS + after_ms
+        if noted:
+            unused_store.begin(began_ms)
+            began_ms += 300_000
+        token = dataclasses.replace(visitor(minted=minted), now_ms=began_ms)
+        assert unused_store.spend(token) is spending
+
+    def test_every_visitor_is_remembered_since_the_same_time(self, unused_store: Store) -> None:
         """The first step of one visitor is not too late for another's token of that time."""
-        store.rotate(presented(sid="ses_00first"))
+        unused_store.rotate(presented(sid="ses_00first"))
         for shard in ("01", "3f", "ff"):
-            late = presented(sid=f"ses_{shard}late", minted=NOW, after_ms=600_000)
-            assert store.rotate(late).outcome is Outcome.ROTATED
+            late = presented(sid=f"ses_{shard}late", after_ms=600_000)
+            assert unused_store.rotate(late).outcome is Outcome.ROTATED
 
-    def test_can_be_asked(self, store: Store) -> None:
+    def test_can_be_asked(self, unused_store: Store) -> None:
         """An operator can ask since when, and to ask begins nothing."""
-        assert store.since() is None
-        assert store.since() is None
-        store.begin(NOW)
-        assert store.since() == NOW
+        assert unused_store.since_ms() is None
+        assert unused_store.since_ms() is None
+        unused_store.begin(NOW_MS)
+        assert unused_store.since_ms() == NOW_MS
 
-    def test_a_restart_forgets_nothing(self, store: Store) -> None:
-        """A server that starts later doesn't take the memory of those before for its own."""
-        store.begin(NOW)
-        store.begin(NOW + 1000)
-        late = presented(minted=NOW, after_ms=1001 * 1000)
-        assert store.rotate(late).outcome is Outcome.ROTATED
+    @pytest.mark.parametrize("later_ms", [-10_000, 1_000_000])
+    def test_a_restart_forgets_nothing(self, unused_store: Store, later_ms: int) -> None:
+        """A server that starts later, or is a little behind, doesn't change the memory."""
+        unused_store.begin(NOW_MS)
+        unused_store.begin(NOW_MS + later_ms)
+        assert unused_store.since_ms() == NOW_MS
+        assert unused_store.rotate(presented(after_ms=1_000_001)).outcome is Outcome.ROTATED
 
-    def test_a_restart_mends_a_clock_that_was_ahead(self, store: Store) -> None:
+    def test_a_restart_mends_a_clock_that_was_ahead(self, unused_store: Store) -> None:
         """A store that was first used by a clock an hour ahead takes tokens after a restart."""
-        store.begin(NOW + 3600)
-        store.begin(NOW)
-        assert store.rotate(presented()).outcome is Outcome.ROTATED
+        unused_store.begin(NOW_MS + 3_600_000)
+        unused_store.begin(NOW_MS)
+        assert unused_store.since_ms() == NOW_MS
+        assert unused_store.rotate(presented()).outcome is Outcome.ROTATED
 
-    def test_what_was_renewed_is_known(self, store: Store) -> None:
-        """A session on record goes on, however old its token."""
-        store.begin(NOW - 5000)
-        store.rotate(presented(minted=NOW - 4000))
-        store.close()
-        assert store.rotate(presented(1, minted=NOW - 6000)).outcome is Outcome.ROTATED
+    def test_what_was_renewed_is_known(self, unused_store: Store) -> None:
+        """A session on record goes on, however late the store was begun anew."""
+        unused_store.begin(NOW_MS)
+        unused_store.rotate(presented())
+        unused_store.close()
+        unused_store.begin(NOW_MS + 1000)
+        assert unused_store.rotate(presented(1)).outcome is Outcome.ROTATED
 
 
 class TestPurge:
@@ -450,7 +470,7 @@ class TestPurge:
             later = minute * self.MINUTE
             token = presented(
                 sid=f"ses_{minute}",
-                minted=NOW + later,
+                began_ms=NOW_MS + later * 1000,
                 after_ms=later * 1000,
                 keep_until=NOW + later + 600,
             )
@@ -606,7 +626,6 @@ _rotate = st.builds(
                 user,
                 KEY,
                 generation,
-                now_ms // 1000 - age,
                 now_ms - age * 1000,
                 now_ms,
                 grace_ms,
@@ -637,7 +656,7 @@ _revoke_user = st.builds(
 _revoke_key = st.just(
     lambda store, now_ms: store.revoke_key(KEY, at_ms=now_ms, keep_until=KEEP_UNTIL * 2)
 )
-_begin = st.just(lambda store, now_ms: store.begin(now_ms // 1000))
+_begin = st.just(lambda store, now_ms: store.begin(now_ms))
 _passed_ms = st.sampled_from([0, 1, 1000, GRACE_MS - 1, GRACE_MS, -5000, -20_000])
 STEPS = st.tuples(
     _passed_ms,

@@ -56,7 +56,7 @@ Job: TypeAlias = Callable[[Store, int], Any]
 
 def spend(store: Store, number: int) -> bool:
     """Spend the round's token."""
-    token = PresentedVisitor(f"vis_{number}", "3f user", "pk", NOW, NOW, KEEP_UNTIL)
+    token = PresentedVisitor(f"vis_{number}", "3f user", "pk", NOW, NOW * 1000, KEEP_UNTIL)
     return store.spend(token) is Spending.SPENT
 
 
@@ -70,7 +70,6 @@ def token(
         "3f user",
         "pk",
         generation,
-        NOW,
         NOW * 1000,
         now_ms,
         grace_ms,

@@ -29,6 +29,7 @@ from kataven_flask.store.redis import ANSWER_TIMEOUT, CONNECT_TIMEOUT, RedisAddr
 from tests.redis_server import RedisCluster, RedisServer, running_cluster, running_redis
 
 NOW: Final = 1_790_000_000
+NOW_MS: Final = NOW * 1000
 KEEP: Final = 86_400
 PROMISED: Final = 2.0
 """Seconds within which a caller is promised an answer, `503` included."""
@@ -36,21 +37,19 @@ PROMISED: Final = 2.0
 
 def visitor(jti: str = "vis_1", *, keep: int = KEEP) -> PresentedVisitor:
     """Return a visitor token that was minted now."""
-    return PresentedVisitor(jti, "3f user", "pk", NOW, NOW, NOW + keep)
+    return PresentedVisitor(jti, "3f user", "pk", NOW, NOW_MS, NOW + keep)
 
 
 def refresh(
     generation: int = 0, *, sid: str = "ses_3f1", keep: int = KEEP, grace_ms: int = 30_000
 ) -> PresentedRefresh:
     """Return a refresh token of a user's session."""
-    return PresentedRefresh(
-        sid, "3f user", "pk", generation, NOW, NOW * 1000, NOW * 1000, grace_ms, NOW + keep
-    )
+    return PresentedRefresh(sid, "3f user", "pk", generation, NOW_MS, NOW_MS, grace_ms, NOW + keep)
 
 
 STEPS: Final[dict[str, Callable[[Store], object]]] = {
-    "begin": lambda store: store.begin(NOW),
-    "since": lambda store: store.since(),
+    "begin": lambda store: store.begin(NOW_MS),
+    "since": lambda store: store.since_ms(),
     "spend": lambda store: store.spend(visitor()),
     "rotate": lambda store: store.rotate(refresh()),
     "revoke_session": lambda store: store.revoke_session("ses_3f1", keep_until=NOW + 9, now=NOW),
@@ -191,7 +190,7 @@ class TestKept:
         self, store: RedisStore, server: RedisServer
     ) -> None:
         """Scripts that Redis lost are sent again, within the same step."""
-        store.begin(NOW)
+        store.begin(NOW_MS)
         server.command("SCRIPT", "FLUSH")
         assert store.spend(visitor()) is Spending.SPENT
 
@@ -200,7 +199,7 @@ class TestKept:
         self, store: RedisStore, server: RedisServer, damaged: str
     ) -> None:
         """An entry that isn't ours gives no token."""
-        store.begin(NOW)
+        store.begin(NOW_MS)
         server.command("SET", "kataven:{3f}:session:ses_3f1", damaged)
         for generation in (0, 1):
             with pytest.raises(StoreError):
@@ -212,8 +211,8 @@ class TestKept:
         """Where nothing that is written stays, no token is taken."""
         begin = RedisStore.begin
 
-        def begin_in_vain(self: RedisStore, now: int) -> None:
-            begin(self, now)
+        def begin_in_vain(self: RedisStore, now_ms: int) -> None:
+            begin(self, now_ms)
             server.command("FLUSHALL")
 
         monkeypatch.setattr(RedisStore, "begin", begin_in_vain)
@@ -230,7 +229,7 @@ class TestEviction:
         """The operator is told what to set."""
         server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         try:
-            store.begin(NOW)
+            store.begin(NOW_MS)
         finally:
             server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
         assert "maxmemory-policy noeviction" in caplog.text
@@ -240,7 +239,7 @@ class TestEviction:
     ) -> None:
         """One that keeps all it is given is fine."""
         with caplog.at_level(logging.WARNING):
-            store.begin(NOW)
+            store.begin(NOW_MS)
         assert caplog.text == ""
 
 
@@ -291,7 +290,7 @@ def way(server: RedisServer) -> Iterator[Way]:
 def far_store(server: RedisServer, way: Way) -> Iterator[RedisStore]:
     """Return a store at the end of that way."""
     with closing(RedisStore(server.url)) as store:
-        store.begin(NOW)
+        store.begin(NOW_MS)
     with closing(RedisStore(f"redis://127.0.0.1:{way.port}")) as store:
         yield store
 
@@ -344,7 +343,7 @@ class TestOutOfReach:
         """A Redis that stops answering is given up in time, and found again."""
         assert 2 * CONNECT_TIMEOUT + ANSWER_TIMEOUT < PROMISED
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW)
+            store.begin(NOW_MS)
             own.pause()
             began = time.monotonic()
             with pytest.raises(StoreError, match=f":{own.port}"):
@@ -367,7 +366,7 @@ class TestOutOfReach:
     def test_down(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A Redis that is down is told of, and found again once it is up."""
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW)
+            store.begin(NOW_MS)
             own.stop()
             with pytest.raises(StoreError):
                 step(store)
@@ -386,7 +385,7 @@ class TestOutOfReach:
     def test_full(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A Redis that takes no more fails closed."""
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW)
+            store.begin(NOW_MS)
             own.command("CONFIG", "SET", "maxmemory", 1)
             with pytest.raises(StoreError, match="maxmemory"):
                 step(store)
@@ -397,7 +396,7 @@ class TestOutOfReach:
     def test_read_only(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A replica that can't be written fails closed."""
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW)
+            store.begin(NOW_MS)
             own.command("REPLICAOF", "127.0.0.1", 1)
             with pytest.raises(StoreError):
                 step(store)
@@ -456,7 +455,7 @@ class TestCluster:
     def test_a_node_fails(self, own: RedisCluster, fault: str) -> None:
         """Steps on that node are given up in time, and done again once it is back."""
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW)
+            store.begin(NOW_MS)
             node = own.nodes[1]
             getattr(node, fault)()
             refused = 0

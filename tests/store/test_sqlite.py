@@ -22,6 +22,7 @@ from kataven_flask.store.sqlite import BUSY_TIMEOUT, SqliteStore
 
 NOW = 1_790_000_000
 KEEP_UNTIL = NOW + 86_400
+BEGAN_MS = (NOW - 1000) * 1000
 PROMISED = 2.0
 """Seconds within which a caller is promised an answer, `503` included."""
 NOBODY = 65534
@@ -29,20 +30,18 @@ NOBODY = 65534
 
 def spend(store: Store, jti: str = "vis_1") -> bool:
     """Spend a visitor token; tell whether it was good."""
-    token = PresentedVisitor(jti, "3f user", "pk", NOW, NOW, KEEP_UNTIL)
+    token = PresentedVisitor(jti, "3f user", "pk", NOW, NOW * 1000, KEEP_UNTIL)
     return store.spend(token) is Spending.SPENT
 
 
 def token(*, grace_ms: int = 30_000, user: str | None = None) -> PresentedRefresh:
     """Return the first refresh token of a session that began a moment ago."""
     began_ms = NOW * 1000 - 1
-    return PresentedRefresh(
-        "ses_3f1", user, "pk", 0, NOW, began_ms, NOW * 1000, grace_ms, KEEP_UNTIL
-    )
+    return PresentedRefresh("ses_3f1", user, "pk", 0, began_ms, NOW * 1000, grace_ms, KEEP_UNTIL)
 
 
 STEPS: dict[str, Callable[[Store], object]] = {
-    "begin": lambda store: store.begin(NOW),
+    "begin": lambda store: store.begin(NOW * 1000),
     "spend": spend,
     "rotate": lambda store: store.rotate(token()),
     "revoke_session": lambda store: store.revoke_session("ses_3f1", keep_until=KEEP_UNTIL, now=NOW),
@@ -64,7 +63,7 @@ def path(tmp_path: Path) -> Path:
 def store(path: Path) -> Iterator[SqliteStore]:
     """Return a store whose file is there."""
     store = SqliteStore(path)
-    store.ping()
+    store.begin(BEGAN_MS)
     yield store
     store.close()
 
@@ -98,7 +97,7 @@ class TestLocked:
     def test_fails_closed(self, path: Path, step: Callable[[Store], object]) -> None:
         """No step is done, and none is half done."""
         with closing(SqliteStore(path)) as store:
-            store.ping()
+            store.begin(BEGAN_MS)
             with locked(path), pytest.raises(StoreError):
                 step(store)
             assert spend(store)
@@ -305,7 +304,7 @@ class TestConnections:
     def test_to_ask_makes_no_file(self, path: Path) -> None:
         """Who asks in the wrong folder leaves nothing there."""
         with closing(SqliteStore(path)) as store:
-            assert store.since() is None
+            assert store.since_ms() is None
         assert not path.exists()
 
     def test_goes_on_after_close(self, store: SqliteStore) -> None:

@@ -1,16 +1,20 @@
 -- Rotate a session; the rule is `decide` in base.py.
 -- KEYS: session, since, revoked key[, revoked user]
--- ARGV: generation, minted (s), began (ms), now (ms), grace (ms), clock skew (ms), lifetime (s), caller
+-- ARGV: deadline (ms, by Redis' clock), caller, lifetime (s),
+--       generation, began (ms), now (ms), grace (ms), clock skew (ms)
 local record, since, key_ms, user_ms = unpack(redis.call('MGET', unpack(KEYS)))
-local presented, minted, began = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local now, grace, skew = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local lifetime, caller = tonumber(ARGV[7]), ARGV[8]
+local deadline, caller, lifetime = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
+local presented, began, now = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local grace, skew = tonumber(ARGV[7]), tonumber(ARGV[8])
 
 local generation, rotated, revoked, rotated_by = 0, 0, '0', ''
 if record then
   generation, rotated, revoked, rotated_by = record:match('^(%d+) (%d+) ([01]) (.*)$')
   generation, rotated = tonumber(generation), tonumber(rotated)
 end
+
+local time = redis.call('TIME')
+local clock = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function keep(revoked)
   local value = string.format('%d %.0f %s %s', generation, rotated, revoked, rotated_by)
@@ -19,11 +23,13 @@ local function keep(revoked)
 end
 
 local function decide()
-  if not since then
+  if clock > deadline then
+    return 'LATE' -- whoever asked has been told that it failed
+  elseif not since then
     return 'BEGIN'
   elseif revoked == '1' or began < math.max(tonumber(key_ms or 0), tonumber(user_ms or 0)) then
     return 'REVOKED'
-  elseif not record and (presented > 0 or minted < tonumber(since)) then
+  elseif not record and (presented > 0 or began < tonumber(since)) then
     return 'UNKNOWN'
   elseif presented == generation then
     generation, rotated, rotated_by = generation + 1, now, caller
@@ -45,4 +51,4 @@ local function decide()
 end
 
 local outcome = decide()
-return {outcome, generation, string.format('%.0f', rotated)}
+return {outcome, string.format('%.0f', clock), generation, string.format('%.0f', rotated)}
