@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -30,6 +30,9 @@ from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
 from kataven_flask.times import iso_utc
 from kataven_flask.tokens import Tokens
+
+_STARTED_WITHIN: Final = 10
+"""Seconds in which a server that has made its keys has started."""
 
 _log = logging.getLogger(__name__)
 
@@ -112,16 +115,16 @@ def _open_store(settings: Settings, ring: KeyRing) -> Store:
 def _start_ms(now: float, ring: KeyRing) -> int:
     """Return since when a fresh store remembers, in milliseconds since the epoch.
 
-    Visitor tokens, whose times are whole seconds, may be minted in the very second in which
-    the keys were made; where the keys are older, so may be a token of this second.
+    A visitor token's times are whole seconds: one of this very second may be minted yet, or
+    may be older than the store. It is younger where the keys were made just now.
     """
-    is_new = ring.signing_keys[0].created_at == int(now)
+    is_new = now - ring.signing_keys[0].created_at < _STARTED_WITHIN
     return int(now) * 1000 if is_new else int(now * 1000)
 
 
 def _health(live: Live[Registry], store: Store, ring: Live[KeyRing], now: float) -> Health:
     config = {"revision": live.current.revision, **_soundness(live)}
-    state = _state(store)
+    state = _state(store, int(now * 1000))
     signing_key = {**_soundness(ring), "kid": ring.current.signing_key(now).kid}
     report = {"config": config, "state": state, "signing_key": signing_key}
     return Health(ready=state["ok"], report=report)
@@ -133,14 +136,16 @@ def _soundness(live: Live[Any]) -> dict[str, Any]:
     return {"ok": False, "error": "the last edit was refused; the log says why"}
 
 
-def _state(store: Store) -> dict[str, Any]:
+def _state(store: Store, now_ms: int) -> dict[str, Any]:
     try:
         store.ping()
         since_ms = store.since_ms()
+        if since_ms is None:  # it lost its data; who comes from now on is known
+            store.begin(since_ms := now_ms)
     except errors.StoreError as error:
         _log.error("state store out of reach: %s", error)
         return {"ok": False, "error": "out of reach; the log says why"}
-    return {"ok": True, "remembers_since": None if since_ms is None else iso_utc(since_ms / 1000)}
+    return {"ok": True, "remembers_since": iso_utc(since_ms / 1000)}
 
 
 def _add_error_handlers(app: Flask) -> None:

@@ -32,6 +32,8 @@ _RETRY_PAUSE: Final = 0.01
 """Seconds."""
 _PRIMARY_CODE: Final = 0xFF
 """What of an extended result code names its kind."""
+_PASSING: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
+"""Kinds of errors after which a connection is as good as before."""
 _PURGE_PER_STEP: Final = 8
 """Rows; a step adds at most one, so what has expired is gone soon and no purge is long."""
 _KEEP_UNIT: Final = 3600
@@ -197,8 +199,7 @@ class SqliteStore:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
         except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
-            if code != sqlite3.SQLITE_BUSY:
+            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE not in _PASSING:
                 self._drop()  # what is wrong may be mended, and opened again
             raise StoreError(f"{self._path}: {error}") from error
         finally:
