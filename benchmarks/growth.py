@@ -2,7 +2,7 @@
 
 Each store is filled, then both sizes are measured in turns, so that a noisy machine is
 noisy for both. `refresh` is the whole request through the app, `step` the store's part of
-it. Run: python -m benchmarks.growth
+it. Exits with 1 where a limit is passed. Run: python -m benchmarks.growth
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ from tests.support import API, AUDIENCE, ISSUER, KEY, ORIGIN, Service
 
 FEW: Final = 1_000
 TURNS: Final = 10
+MOST_RATIO: Final = 1.3
+"""What a refresh with many sessions may cost, against one with few."""
+MOST_LOCKED: Final = 0.05
+"""Seconds that a step which purges may hold the write lock."""
 _BATCH: Final = 10_000
 
 
@@ -81,8 +85,11 @@ def main() -> None:
                     _refresh(filled, options.samples)
                     _rotate(filled, options.samples)
             print(_row(kind, few), _row(kind, many), _ratios(kind, few, many), sep="\n")
+            _hold(
+                _ratio(few.refreshes, many.refreshes), MOST_RATIO, f"a refresh with {kind.__name__}"
+            )
             if kind is Sqlite:
-                print(_purge(many, TURNS * options.samples))
+                _hold(_purge(many, TURNS * options.samples), MOST_LOCKED, "seconds for a purge")
 
 
 class _Kind:
@@ -207,22 +214,32 @@ def _microseconds(seconds: list[float]) -> str:
 
 def _ratios(kind: type[_Kind], few: Filled, many: Filled) -> str:
     def ratios(one: list[float], other: list[float]) -> str:
-        mean = statistics.mean(other) / statistics.mean(one)
-        return f"{mean:.2f}, {statistics.median(other) / statistics.median(one):.2f}"
+        median = statistics.median(other) / statistics.median(one)
+        return f"{_ratio(one, other):.2f}, {median:.2f}"
 
     refresh, step = ratios(few.refreshes, many.refreshes), ratios(few.steps, many.steps)
     return f"| {kind.__name__} | ratio | | **{refresh}** | {step} |"
 
 
-def _purge(filled: Filled, samples: int) -> str:
+def _ratio(one: list[float], other: list[float]) -> float:
+    return statistics.mean(other) / statistics.mean(one)
+
+
+def _hold(measured: float, most: float, what: str) -> None:
+    if measured > most:
+        sys.exit(f"{what}: {measured:.2f}, and {most} is the most it may be")
+
+
+def _purge(filled: Filled, samples: int) -> float:
     """Have every session expire while others begin: each step purges as much as it may."""
     now = int(filled.service.clock()) + 2 * DAY
     took = sorted(_timed(filled.store, new_session_id(None), 0, now)[1] for _ in range(samples))
     slowest, median = took[-1] * 1e3, statistics.median(took) * 1e6
-    return (
+    print(
         f"\nSQLite, while {len(filled.sids):,} expired sessions are purged: the slowest of"
-        f" {samples:,} steps took {slowest:.1f} ms, the median {median:.0f} µs."
+        f" {samples:,} steps took {slowest:.1f} ms, the median {median:.0f} µs.\n"
     )
+    return took[-1]
 
 
 def _timed(store: Store, sid: str, generation: int, now: int) -> tuple[Rotation, float]:

@@ -26,6 +26,7 @@ from kataven_flask.registry import Registry
 from kataven_flask.settings import Settings
 from kataven_flask.signing import KeyRing
 from kataven_flask.store import Store, store_from_url
+from kataven_flask.store.base import CLOCK_SKEW_MS
 from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
 from kataven_flask.times import iso_utc
@@ -115,11 +116,12 @@ def _open_store(settings: Settings, ring: KeyRing) -> Store:
 def _start_ms(now: float, ring: KeyRing) -> int:
     """Return since when a fresh store remembers, in milliseconds since the epoch.
 
-    A visitor token's times are whole seconds: one of this very second may be minted yet, or
-    may be older than the store. It is younger where the keys were made just now.
+    Where the keys were made just now, nothing is older than the store. Where they weren't,
+    another host may have minted what an earlier store was asked about, and its clock may
+    be ahead.
     """
-    is_new = now - ring.signing_keys[0].created_at < _STARTED_WITHIN
-    return int(now) * 1000 if is_new else int(now * 1000)
+    is_new = 0 <= now - ring.signing_keys[0].created_at < _STARTED_WITHIN
+    return int(now) * 1000 if is_new else int(now * 1000) + CLOCK_SKEW_MS
 
 
 def _health(live: Live[Registry], store: Store, ring: Live[KeyRing], now: float) -> Health:
@@ -141,7 +143,7 @@ def _state(store: Store, now_ms: int) -> dict[str, Any]:
         store.ping()
         since_ms = store.since_ms()
         if since_ms is None:  # it lost its data; who comes from now on is known
-            store.begin(since_ms := now_ms)
+            store.begin(since_ms := now_ms + CLOCK_SKEW_MS)
     except errors.StoreError as error:
         _log.error("state store out of reach: %s", error)
         return {"ok": False, "error": "out of reach; the log says why"}

@@ -52,7 +52,7 @@ class Live(Generic[_T]):
         self._name = name
         self._load = load
         self._fingerprint = fingerprint
-        self._seen = fingerprint()
+        self._seen: Hashable = fingerprint()
         self._looking = threading.Lock()
         self.current: _T = load()
         self.fault: ConfigurationError | None = None
@@ -85,9 +85,14 @@ class Live(Generic[_T]):
         try:
             loaded = self._load()
         except ConfigurationError as error:
+            if isinstance(error.__cause__, OSError):
+                self._seen = None  # it may pass without an edit
+            if str(error) != str(self.fault):
+                revision = self.current.revision
+                _log.error(
+                    "%s refused; revision %s stays in force:\n%s", self._name, revision, error
+                )
             self.fault = error
-            revision = self.current.revision
-            _log.error("%s refused; revision %s stays in force:\n%s", self._name, revision, error)
             return
         except Exception:
             self.fault = ConfigurationError("reading it failed; the log says where")

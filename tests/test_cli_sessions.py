@@ -102,6 +102,11 @@ MISTAKES: Final = {
     "two": (["--session", "ses_x", "--key", KEY], "name what to end"),
     "an unknown tenant": (["--tenant", "acmee", "--user", "42"], "no such tenant, but acme"),
     "an unknown key": (["--key", "pk_live_acme_x"], "no tenant has this client key"),
+    "an empty user": (["--tenant", "acme", "--user", ""], "not a user's id"),
+    "a user with a line's end": (["--tenant", "acme", "--user", "42\n"], "not a user's id"),
+    "a user with spaces around": (["--tenant", "acme", "--user", " 42 "], "not a user's id"),
+    "a user too long": (["--tenant", "acme", "--user", "4" * 257], "not a user's id"),
+    "a user that is no text": (["--tenant", "acme", "--user", "\udcff"], "not a user's id"),
     "not a session": (["--session", "ses_x"], "not a session's id"),
     "half a session": (["--session", "ses_3f"], "not a session's id"),
 }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import redis
 
 from tests.support import NOON, FrozenClock, Service, refused
 
@@ -48,6 +50,21 @@ def service(tmp_path: Path, shared_state: str) -> Service:
 def other(service: Service, tmp_path: Path, shared_state: str) -> Service:
     """Return a second host's server over the same state and instance folder."""
     return started(tmp_path, shared_state, ahead=DAY)
+
+
+@pytest.fixture
+def lost_state(shared_state: str, tmp_path: Path) -> Callable[[], None]:
+    """Return what has the state store lose its data."""
+
+    def lose() -> None:
+        if shared_state.startswith("sqlite"):
+            for file in tmp_path.glob("**/*.db*"):
+                file.unlink()
+            return
+        with closing(redis.Redis.from_url(shared_state)) as client:
+            client.flushdb()
+
+    return lose
 
 
 def steps(service: Service, step: float) -> Iterator[None]:
@@ -180,10 +197,12 @@ class TestAnHour:
             assert refused(service.refresh(second)) == REVOKED
 
     def test_a_fresh_store_of_the_wrong_hour(self, tmp_path: Path, shared_state: str) -> None:
-        """A server that was set up by a clock an hour ahead serves all once it is started anew."""
+        """A store that was set up by a clock an hour ahead takes what is younger than that hour."""
         wrong = started(tmp_path, shared_state, ahead=HOUR)
         assert refused(wrong.exchange(token=visitor_token(wrong))) == OK
         anew = started(tmp_path, shared_state)
+        assert refused(anew.exchange(token=visitor_token(anew))) == (400, "invalid_token")
+        anew.clock.move(HOUR)
         assert refused(anew.exchange(token=visitor_token(anew))) == OK
         renewed(anew, begun(anew, "guest"))
 
@@ -250,21 +269,50 @@ class TestTwoHosts:
         assert refused(service.refresh(successor)) == REVOKED
 
     @either_ahead
-    def test_a_fresh_store_takes_the_tokens_of_both(
+    def test_a_new_service_takes_the_tokens_of_both(
         self, tmp_path: Path, shared_state: str, apart: float
     ) -> None:
-        """Whichever host starts first on a new store, the other's visitors are served, too.
+        """Whichever host makes the keys and the store, the other's visitors are served, too.
 
         By a host that is behind, once its clock says that the store is there: it can't tell its
         visitors' tokens from those that an earlier store may have seen.
         """
         first = started(tmp_path, shared_state)
         second = started(tmp_path, shared_state, ahead=apart)
-        early = visitor_token(second)
-        assert refused(second.exchange(token=early)) == (
-            OK if apart > 0 else (400, "invalid_token")
-        )
+        early = refused(second.exchange(token=visitor_token(second)))
+        assert early == (OK if apart > 0 else (400, "invalid_token"))
         for host in (first, second):
             host.clock.move(APART)
+            assert refused(host.exchange(token=visitor_token(host))) == OK
+            renewed(host, begun(host, "guest"))
+
+    @either_ahead
+    @pytest.mark.parametrize("restarted", [False, True], ids=["while it runs", "restarted"])
+    def test_a_lost_store_is_no_loophole(  # noqa: PLR0913 - two hosts, and what befalls them
+        self,
+        service: Service,
+        other: Service,
+        tmp_path: Path,
+        lost_state: Callable[[], None],
+        *,
+        apart: float,
+        restarted: bool,
+    ) -> None:
+        """What one host spent and ended before a loss is refused by the other after it."""
+        other.clock.move(apart)
+        spent, first = visitor_token(service), begun(service, "user")
+        assert refused(service.exchange(token=spent)) == OK
+        assert refused(service.logout(first)) == DONE
+        for host in (service, other):
+            host.clock.move(1)
+        lost_state()
+        if restarted:
+            ahead = other.clock() - NOON
+            other = started(tmp_path, other.settings.state_url, ahead=ahead)
+        for host in (other, service):
+            assert host.exchange(token=spent).status_code == 400
+            assert refused(host.refresh(first)) == REVOKED
+        for host in (service, other):
+            host.clock.move(APART + 11)
             assert refused(host.exchange(token=visitor_token(host))) == OK
             renewed(host, begun(host, "guest"))

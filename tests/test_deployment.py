@@ -685,6 +685,21 @@ def test_the_wrapper_runs_the_command_with_the_servers_settings(tmp_path: Path) 
     assert done.stdout == f"{odd} ['a b', 'c']\n"
 
 
+def test_root_runs_the_wrapper_as_the_servers_user_from_a_timer_too() -> None:
+    """Where cron gives a short search path, the change of the user is found all the same."""
+    wrapper = (FILES / "kataven-flask.sh").read_text()
+    assert "exec runuser -u kataven" in wrapper
+    shown = wrapper.replace("exec runuser", "command -v runuser; exit 0; runuser")
+    done = subprocess.run(
+        ["/bin/sh", "-c", shown, "kataven-flask", "signing-keys", "prune"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.endswith("/runuser\n")
+
+
 def test_the_proxys_numbers_go_with_the_servers() -> None:
     """The proxy gives an idle connection up before the server does, and takes bodies as large."""
     text = (FILES / "nginx.conf").read_text()

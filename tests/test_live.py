@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
@@ -263,6 +264,46 @@ class TestAFaultyEdit:
         config.write_text(text("first"))
         live.reload()
         assert live.fault is None
+
+
+class TestAPassingFault:
+    """The files can't be read for a moment."""
+
+    def test_is_tried_again_without_an_edit(
+        self, live: Live[Registry], config: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """An edit that couldn't be read at first is in force once it can be, told of once."""
+        config.write_text(text("second"))
+        read_bytes = Path.read_bytes
+
+        def fail(path: Path) -> bytes:
+            raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+        monkeypatch.setattr(Path, "read_bytes", fail)
+        live.reload()
+        assert is_faulty(live)
+        monkeypatch.setattr(Path, "read_bytes", read_bytes)
+        live.reload()
+        assert not is_faulty(live)
+        assert live.current.audience == "second"
+
+    def test_is_told_once(
+        self,
+        live: Live[Registry],
+        config: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """However often it is tried, the log has one line of it."""
+        config.write_text(text("second"))
+
+        def fail(path: Path) -> bytes:
+            raise OSError(errno.EMFILE, "Too many open files", str(path))
+
+        monkeypatch.setattr(Path, "read_bytes", fail)
+        for _ in range(5):
+            live.reload()
+        assert caplog.text.count("refused; revision") == 1
 
 
 class TestAMissingFile:

@@ -11,12 +11,14 @@ from typing import Final
 
 import click
 
+from kataven_flask.api import MAX_USER_ID
 from kataven_flask.cli.options import config_option, instance_option, state_option
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.registry import KeyRecord, Registry, load_registry
 from kataven_flask.sessions import Sessions, is_session_id
 from kataven_flask.settings import Settings
 from kataven_flask.store import Store, public_url, store_from_url
+from kataven_flask.text import has_control_characters
 
 _WHICH: Final = "name what to end: --tenant and --user, or --session, or --key"
 
@@ -74,6 +76,7 @@ def _ending(
 ) -> _Ending:
     match tenant, user, session, key:
         case str(), str(), None, None:
+            _require_user_id(user)
             return _Ending(
                 f"every session that user {user} of {tenant} began before now",
                 _keys_of(registry, tenant),
@@ -97,6 +100,17 @@ def _ending(
             )
         case _:
             raise ConfigurationError(_WHICH)
+
+
+def _require_user_id(user: str) -> None:
+    """Refuse what no `user-token` would have taken, so that a slip is not taken for a success."""
+    try:
+        user.encode()
+        is_one = 0 < len(user) <= MAX_USER_ID and not has_control_characters(user)
+    except UnicodeError:
+        is_one = False
+    if not is_one or user != user.strip():
+        raise ConfigurationError("--user: not a user's id; is the variable empty?")
 
 
 def _keys_of(registry: Registry, tenant: str) -> list[KeyRecord]:

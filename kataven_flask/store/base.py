@@ -11,12 +11,14 @@ SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 CLOCK_SKEW_MS: Final = 10_000
 """Milliseconds that two hosts' clocks may differ."""
 
+_KNOWN_SHARDS: Final = frozenset(SHARDS)
 _SESSION_PREFIX: Final = "ses_"
 
 
 def shard_of(name: str) -> str:
     """Return the shard of a session's id or of a user's digest: its first two hex digits."""
-    return name.removeprefix(_SESSION_PREFIX)[:2]
+    shard = name.removeprefix(_SESSION_PREFIX)[:2]
+    return shard if shard in _KNOWN_SHARDS else SHARDS[0]
 
 
 class Spending(Enum):
@@ -139,16 +141,18 @@ class Rotation:
 class Store(Protocol):
     """Keeps what must be remembered; each method is one atomic step.
 
-    A method raises StoreError where the step can't be done; then nothing of
-    it is, or nobody can tell.
+    A method raises StoreError where the step can't be done; then nothing of it is, or
+    nobody can tell. Where entries are spread over nodes, `begin` and `revoke_key` are a
+    step on each, and can be repeated.
     """
 
     def begin(self, now_ms: int) -> None:
-        """Note that the store remembers from now on, where it doesn't know since when.
+        """Note since when the store remembers, where it has no note of that.
 
         A store that lost its data can't tell whether an older token was spent or its
-        session ended, and says UNKNOWN. A step that finds no note makes one, too. A note
-        of a time that is yet to come was made by a clock that was ahead, and is mended.
+        session ended, and says UNKNOWN. A step that finds no note makes one, too: of
+        `CLOCK_SKEW_MS` after its own present, because another host, whose clock is ahead,
+        may have minted what was lost.
 
         Args:
             now_ms: Milliseconds since the epoch.
@@ -156,7 +160,7 @@ class Store(Protocol):
         ...
 
     def since_ms(self) -> int | None:
-        """Return since when it remembers, in milliseconds since the epoch; None for never used."""
+        """Return since when it remembers all, in milliseconds since the epoch; None for never."""
         ...
 
     def spend(self, presented: PresentedVisitor) -> Spending:
@@ -186,13 +190,6 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of files and connections."""
         ...
-
-
-def begun(since_ms: int | None, now_ms: int) -> int:
-    """Return since when a store remembers, once a server has told it the present."""
-    if since_ms is None or now_ms + CLOCK_SKEW_MS < since_ms:
-        return now_ms
-    return since_ms
 
 
 def decide_spending(

@@ -6,6 +6,7 @@ import threading
 from typing import Final, Generic, TypeVar
 
 from kataven_flask.store.base import (
+    CLOCK_SKEW_MS,
     Outcome,
     PresentedRefresh,
     PresentedVisitor,
@@ -13,7 +14,6 @@ from kataven_flask.store.base import (
     Rotation,
     Spending,
     after,
-    begun,
     decide,
     decide_spending,
 )
@@ -59,7 +59,8 @@ class MemoryStore:
     def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
         with self._lock:
-            self._since_ms = begun(self._since_ms, now_ms)
+            if self._since_ms is None:
+                self._since_ms = now_ms
 
     def since_ms(self) -> int | None:
         """See `Store.since_ms`."""
@@ -120,7 +121,7 @@ class MemoryStore:
 
     def _known_since_ms(self, now_ms: int) -> int:
         if self._since_ms is None:
-            self._since_ms = now_ms
+            self._since_ms = now_ms + CLOCK_SKEW_MS
         return self._since_ms
 
     def _revoke(self, subject: str, at_ms: int, keep_until: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -32,10 +33,12 @@ from kataven_flask.store.base import (
     shard_of,
 )
 
-CONNECT_TIMEOUT: Final = 0.4
+CONNECT_TIMEOUT: Final = 0.3
 """Seconds to wait for a connection."""
-ANSWER_TIMEOUT: Final = 0.7
-"""Seconds to wait for an answer; with one more try, both stay under the two promised."""
+ANSWER_TIMEOUT: Final = 0.5
+"""Seconds to wait for an answer: of the password, of the database and of the step itself."""
+STEP_TIMEOUT: Final = 0.9
+"""Seconds after which a step isn't asked again; the caller is promised an answer within two."""
 DEADLINE_MS: Final = 1_000
 """Milliseconds after which Redis doesn't begin a step: its caller has given it up."""
 MAX_CONNECTIONS: Final = 256
@@ -46,6 +49,8 @@ _ATTEMPTS: Final = 3
 """A step, after the clock and the memory were set right, if need be."""
 _PREFIX: Final = "kataven"
 _CALLER_BYTES: Final = 6
+_SINCE_KEPT: Final = 10 * 365 * 24 * 3600
+"""Seconds; every server that starts begins them anew."""
 _PING_KEPT: Final = 60
 """Seconds."""
 _OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
@@ -108,6 +113,10 @@ class RedisAddress:
             raise _bad_url("it has a '#'; write %23 where the password has one")
         if not host:
             raise _bad_url("it lacks the host")
+        if port == 0 or not _is_host(host):
+            raise _bad_url("its host or its port can't be one")
+        if parts.username and not parts.password:
+            raise _bad_url("it has a user and no password; write :password@ where there is no user")
         tls, is_cluster = parts.scheme.startswith("rediss"), parts.scheme.endswith("+cluster")
         database = _database(parts.path)
         if is_cluster and database:
@@ -150,15 +159,14 @@ class RedisStore:
 
     def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
-        with self._reaching():
-            self._on_every_shard("begin", lambda shard: _key(shard, "since"), now_ms, CLOCK_SKEW_MS)
-            self._warn_of_eviction()
+        self._note_since_ms(now_ms)
+        self._warn_of_eviction()
 
     def since_ms(self) -> int | None:
-        """See `Store.since_ms`."""
+        """See `Store.since_ms`; where one node of a cluster lost its data, it is that one's."""
         with self._reaching():
-            since_ms: Any = self._client.get(_key(SHARDS[0], "since"))
-        return None if since_ms is None else int(since_ms)
+            notes = self._on_every_shard(lambda pipeline, shard: pipeline.get(_key(shard, "since")))
+        return max((int(since_ms) for since_ms in notes if since_ms is not None), default=None)
 
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
@@ -208,11 +216,16 @@ class RedisStore:
 
     def revoke_key(self, client_key: str, *, at_ms: int, keep_until: int) -> None:
         """See `Store.revoke_key`; it is one step on each shard."""
-        lifetime = _lifetime(keep_until, at_ms // 1000)
+        text, _ = _SCRIPTS["revoke"]
+        arguments = str(at_ms), str(_lifetime(keep_until, at_ms // 1000))
+
+        def revoke(pipeline: Any, shard: str) -> None:
+            # redis-py's own `eval` is not for a cluster's pipeline.
+            key = _key(shard, "revoked", client_key)
+            pipeline.execute_command("EVAL", text, 1, key, *arguments)
+
         with self._reaching():
-            self._on_every_shard(
-                "revoke", lambda shard: _key(shard, "revoked", client_key), at_ms, lifetime
-            )
+            self._on_every_shard(revoke)
 
     def ping(self) -> None:
         """See `Store.ping`."""
@@ -234,7 +247,8 @@ class RedisStore:
             "port": address.port,
             "username": address.username,
             "password": address.password,
-            "client_name": _PREFIX,
+            "protocol": 2,  # the older needs no greeting,
+            "driver_info": None,  # and a name is one more thing to wait for
             "socket_connect_timeout": CONNECT_TIMEOUT,
             "socket_timeout": ANSWER_TIMEOUT,
             "socket_keepalive": True,
@@ -269,17 +283,19 @@ class RedisStore:
         Redis' own clock, keeps a step from being done behind their backs.
         """
         named = (_caller(), _lifetime(presented.keep_until, presented.now), *arguments)
+        began = time.monotonic()
         for _ in range(_ATTEMPTS):
+            if time.monotonic() - began > STEP_TIMEOUT:
+                break
             deadline = time.monotonic() * 1000 + self._ahead_ms + DEADLINE_MS
             with self._reaching():
                 answer: list[Any] = self._run(script, keys, f"{deadline:.0f}", *named)
             outcome, clock_ms, *rest = answer
-            if outcome == "LATE":
-                self._ahead_ms = int(clock_ms) - time.monotonic() * 1000
-            elif outcome == "BEGIN":
+            self._ahead_ms = int(clock_ms) - time.monotonic() * 1000
+            if outcome == "BEGIN":
+                self._note_since_ms(presented.now_ms + CLOCK_SKEW_MS)
                 _log.warning("%s remembers nothing; what is older is refused", self._address)
-                self.begin(presented.now_ms)
-            else:
+            elif outcome != "LATE":
                 return [outcome, *rest]
         raise StoreError(f"{self._address}: it is too slow, or forgets what is written to it")
 
@@ -291,19 +307,26 @@ class RedisStore:
         except NoScriptError:  # it is new there, or was restarted
             return self._client.eval(text, len(keys), *keys, *values)
 
-    def _on_every_shard(
-        self, script: str, key_of: Callable[[str], str], *arguments: object
-    ) -> None:
-        text, _ = _SCRIPTS[script]
+    def _on_every_shard(self, queue: Callable[[Any, str], object]) -> list[Any]:
         pipeline: Any = self._client.pipeline(transaction=False)
-        for shard in SHARDS:  # redis-py's own `eval` is not for a cluster's pipeline
-            pipeline.execute_command("EVAL", text, 1, key_of(shard), *map(str, arguments))
-        pipeline.execute()
+        for shard in SHARDS:
+            queue(pipeline, shard)
+        answers: list[Any] = pipeline.execute()
+        return answers
+
+    def _note_since_ms(self, since_ms: int) -> None:
+        def note(pipeline: Any, shard: str) -> None:
+            key = _key(shard, "since")
+            pipeline.set(key, since_ms, nx=True, ex=_SINCE_KEPT)
+            pipeline.expire(key, _SINCE_KEPT)
+
+        with self._reaching():
+            self._on_every_shard(note)
 
     def _warn_of_eviction(self) -> None:
         try:
             memory: Any = self._client.info("memory")
-        except RedisError:
+        except (RedisError, RedisClusterException, OSError):
             return  # it may be forbidden to this user
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
@@ -317,12 +340,31 @@ class RedisStore:
     def _reaching(self) -> Iterator[None]:
         try:
             yield
-        except (RedisError, RedisClusterException, OSError) as error:
+        except (RedisError, RedisClusterException, OSError, UnicodeError) as error:
+            self._leave_idle_connections()
             raise StoreError(f"{self._address}: {error}") from error
+
+    def _leave_idle_connections(self) -> None:
+        """Connect anew at the next step: the name may lead to another Redis by now.
+
+        One that became a replica keeps its connections and refuses what is written. (A
+        cluster's client follows its nodes by itself.)
+        """
+        client = self.__dict__.get("_client")
+        if isinstance(client, redis.Redis):
+            client.connection_pool.disconnect(inuse_connections=False)
 
 
 def _bad_url(why: str) -> ConfigurationError:
     return ConfigurationError(f"--state: this is not a URL of a Redis such as {_EXAMPLE}: {why}")
+
+
+def _is_host(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return not re.search(r"[\s,;]", host)
 
 
 def _database(path: str) -> int:
@@ -337,7 +379,7 @@ def _database(path: str) -> int:
 def _checked(options: dict[str, str], *, tls: bool) -> dict[str, str]:
     for name, path in options.items():
         if name not in _OPTIONS:
-            raise _bad_url(f"it has the option {name!r}; there are {', '.join(_OPTIONS)}")
+            raise _bad_url(f"its options are {', '.join(_OPTIONS)} alone")
         if not tls:
             raise _bad_url(f"{name} is for TLS; write rediss")
         if not Path(path).is_file():
@@ -369,4 +411,4 @@ def _load(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     }
 
 
-_SCRIPTS: Final = _load(("begin", "spend", "rotate", "revoke_session", "revoke"))
+_SCRIPTS: Final = _load(("spend", "rotate", "revoke_session", "revoke"))

@@ -7,12 +7,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from kataven_flask.errors import ConfigurationError, StoreError
 from kataven_flask.store.base import (
+    CLOCK_SKEW_MS,
     Outcome,
     PresentedRefresh,
     PresentedVisitor,
@@ -20,7 +21,6 @@ from kataven_flask.store.base import (
     Rotation,
     Spending,
     after,
-    begun,
     decide,
     decide_spending,
 )
@@ -53,6 +53,7 @@ CREATE INDEX IF NOT EXISTS session_keep_until ON session (keep_until);
 CREATE INDEX IF NOT EXISTS revoked_keep_until ON revoked (keep_until);
 """
 """A `subject` is a user's digest or a client key."""
+_HAS_MEMORY: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'memory'"
 _PUT_SESSION: Final = """
 INSERT INTO session (sid, generation, rotated_ms, revoked, keep_until) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (sid) DO UPDATE SET generation = excluded.generation,
@@ -97,20 +98,26 @@ class SqliteStore:
         self._turn = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._inherited: list[sqlite3.Connection] = []
-        self._opened = (0, 0)
+        self._opened = (0, 0, 0)
 
     def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
         with self._step() as connection:
-            since_ms = begun(_known_since_ms(connection, now_ms), now_ms)
-            connection.execute("UPDATE memory SET since_ms = ?", (since_ms,))
+            if _noted_since_ms(connection) is None:
+                _note_since_ms(connection, now_ms)
 
     def since_ms(self) -> int | None:
-        """See `Store.since_ms`; where there is no file, none is made."""
+        """See `Store.since_ms`; a file that isn't there, or isn't ours, stays as it is."""
         if not self._path.exists():
             return None
-        with self._step() as connection:
-            return _noted_since_ms(connection)
+        url = f"{self._path.absolute().as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(url, uri=True, timeout=BUSY_TIMEOUT)) as connection:
+                if connection.execute(_HAS_MEMORY).fetchone() is None:
+                    return None
+                return _noted_since_ms(connection)
+        except (sqlite3.Error, UnicodeError) as error:
+            raise StoreError(f"{self._path}: {error}") from error
 
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
@@ -198,7 +205,7 @@ class SqliteStore:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeError) as error:  # its message may quote a damaged name
             if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE not in _PASSING:
                 self._drop()  # what is wrong may be mended, and opened again
             raise StoreError(f"{self._path}: {error}") from error
@@ -213,8 +220,12 @@ class SqliteStore:
         """
         if self._connection is None or self._opened != self._identity():
             self._drop()
+            self._touch()
+            before = self._identity()
             self._connection = self._open(patience)
-            self._opened = self._identity()
+            self._opened = before
+            if before != self._identity():
+                raise sqlite3.OperationalError("it was replaced while it was opened")
         return self._connection
 
     def _drop(self) -> None:
@@ -226,17 +237,20 @@ class SqliteStore:
             self._inherited.append(self._connection)  # SQLite wants it closed by its opener alone
         self._connection = None
 
-    def _identity(self) -> tuple[int, int]:
+    def _identity(self) -> tuple[int, int, int]:
         try:
-            return os.getpid(), self._path.stat().st_ino
+            status = self._path.stat()
         except OSError:
-            return os.getpid(), 0
+            return os.getpid(), 0, 0
+        return os.getpid(), status.st_dev, status.st_ino
 
-    def _open(self, patience: _Patience) -> sqlite3.Connection:
+    def _touch(self) -> None:
         try:
             self._path.touch(mode=0o600)  # SQLite's own files beside it take over its mode
         except OSError as error:
             raise sqlite3.OperationalError(str(error)) from error
+
+    def _open(self, patience: _Patience) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         try:
             _switch_to_wal(connection, patience)
@@ -244,7 +258,7 @@ class SqliteStore:
             connection.execute("PRAGMA synchronous = NORMAL")
             patience.lend(connection)
             connection.executescript(_SCHEMA)
-        except sqlite3.Error:
+        except (sqlite3.Error, UnicodeError):
             connection.close()
             raise
         return connection
@@ -292,14 +306,18 @@ def _known_since_ms(connection: sqlite3.Connection, now_ms: int) -> int:
     """Return since when the file remembers, and note it in a fresh one."""
     since_ms = _noted_since_ms(connection)
     if since_ms is None:
-        connection.execute("INSERT INTO memory (since_ms) VALUES (?)", (now_ms,))
-        return now_ms
+        since_ms = now_ms + CLOCK_SKEW_MS
+        _note_since_ms(connection, since_ms)
     return since_ms
+
+
+def _note_since_ms(connection: sqlite3.Connection, since_ms: int) -> None:
+    connection.execute("INSERT INTO memory (since_ms) VALUES (?)", (since_ms,))
 
 
 def _noted_since_ms(connection: sqlite3.Connection) -> int | None:
     row = connection.execute("SELECT since_ms FROM memory").fetchone()
-    return None if row is None else int(row[0])
+    return None if row is None else _whole(row[0])
 
 
 def _is_spent(connection: sqlite3.Connection, jti: str) -> bool:
@@ -312,7 +330,14 @@ def _revoked_ms(connection: sqlite3.Connection, user: str | None, client_key: st
     row = connection.execute(
         "SELECT max(at_ms) FROM revoked WHERE subject IN (?, ?)", (user, client_key)
     ).fetchone()
-    return int(row[0] or 0)
+    return 0 if row[0] is None else _whole(row[0])
+
+
+def _whole(value: object) -> int:
+    """Return a number that was read, unless the file is damaged."""
+    if type(value) is not int:
+        raise sqlite3.DatabaseError("it holds what was never written to it")
+    return value
 
 
 def _round_up(keep_until: int) -> int:
@@ -323,7 +348,7 @@ def _find_session(connection: sqlite3.Connection, sid: str) -> Record | None:
     row = connection.execute(
         "SELECT generation, rotated_ms, revoked FROM session WHERE sid = ?", (sid,)
     ).fetchone()
-    return None if row is None else Record(row[0], row[1], bool(row[2]))
+    return None if row is None else Record(_whole(row[0]), _whole(row[1]), bool(_whole(row[2])))
 
 
 def _purge(connection: sqlite3.Connection, table: str, now: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tests.faults.client import DONE, DOWN, OK, REVOKED, USED, Answer, Client
@@ -95,13 +95,11 @@ def assert_recovers(client: Client, held: Held) -> None:
 def assert_new_visitors_are_served(client: Client) -> None:
     """Hold that sessions that begin now are like any other.
 
-    A user's from the next second on, because a visitor token of the second in which a store
-    began to remember might be older than the store.
+    After a loss, "now" is when no host's clock can say any more that it was before it.
     """
-    client.get("/readyz")
+    wait_until(lambda: _memory_began(client), "the store remembers")
     guest = client.guest()["refresh_token"]
     client.renewed(client.renewed(guest))
-    outlive_the_second()
     token = client.visitor_token()
     session = client.exchange(token)
     assert session.kind == OK
@@ -111,10 +109,12 @@ def assert_new_visitors_are_served(client: Client) -> None:
     assert client.refresh(current).kind == REVOKED
 
 
-def outlive_the_second() -> None:
-    """Wait until what has been minted so far is older than now; tokens know whole seconds."""
-    minted = int(time.time())
-    wait_until(lambda: int(time.time()) > minted, "the next second")
+def _memory_began(client: Client) -> bool:
+    ready = client.get("/readyz")
+    if ready.kind != OK:
+        return False
+    since = datetime.fromisoformat(ready["state"]["remembers_since"])
+    return since + timedelta(seconds=1) < datetime.now(UTC)
 
 
 def await_recovery(client: Client) -> None:

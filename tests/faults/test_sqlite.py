@@ -23,7 +23,6 @@ from tests.faults.promises import (
     assert_recovers,
     assert_the_rest_goes_on,
     await_recovery,
-    outlive_the_second,
 )
 from tests.faults.serving import Served, served
 
@@ -227,7 +226,6 @@ def test_a_corrupt_file(server: Served, path: Path, *, restart: bool) -> None:
     held = begin(server)
     with server.client() as client:
         client.exchange(held.visitor)
-    outlive_the_second()
     if restart:
         server.kill()
     for file in path.parent.glob("state.db*"):

@@ -100,6 +100,7 @@ class Purging:
 def purging(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Purging]:
     """Return a fresh store of each kind that has no clock of its own."""
     with closing(store_from_url(KINDS[request.param](Place(tmp_path, request)))) as store:
+        store.begin(YESTERDAY_MS)
         yield Purging(store, lambda: _size(store, tmp_path))
 
 

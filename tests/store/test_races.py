@@ -23,6 +23,7 @@ from kataven_flask.store import (
 )
 
 NOW = 1_790_000_000
+BEGAN_MS = (NOW - 1000) * 1000
 KEEP_UNTIL = NOW + 86_400
 THREADS = 12
 ROUNDS = 25
@@ -126,6 +127,7 @@ def race_in_threads(
 
 def _run_process(url: str, job: Job, field: Field, start: Any, out: Any) -> None:
     with closing(store_from_url(url)) as store:
+        store.begin(BEGAN_MS)
         out.put(
             race_in_threads(
                 store,

@@ -25,12 +25,20 @@ from kataven_flask.store import (
     store_from_url,
 )
 from kataven_flask.store.base import SHARDS
-from kataven_flask.store.redis import ANSWER_TIMEOUT, CONNECT_TIMEOUT, RedisAddress, RedisStore
+from kataven_flask.store.redis import (
+    ANSWER_TIMEOUT,
+    CONNECT_TIMEOUT,
+    STEP_TIMEOUT,
+    RedisAddress,
+    RedisStore,
+)
 from tests.redis_server import RedisCluster, RedisServer, running_cluster, running_redis
 
 NOW: Final = 1_790_000_000
 NOW_MS: Final = NOW * 1000
+BEGAN_MS: Final = NOW_MS - 1_000_000
 KEEP: Final = 86_400
+DAY: Final = 86_400
 PROMISED: Final = 2.0
 """Seconds within which a caller is promised an answer, `503` included."""
 
@@ -48,7 +56,7 @@ def refresh(
 
 
 STEPS: Final[dict[str, Callable[[Store], object]]] = {
-    "begin": lambda store: store.begin(NOW_MS),
+    "begin": lambda store: store.begin(BEGAN_MS),
     "since": lambda store: store.since_ms(),
     "spend": lambda store: store.spend(visitor()),
     "rotate": lambda store: store.rotate(refresh()),
@@ -75,6 +83,7 @@ def server(redis_server: RedisServer) -> RedisServer:
 def store(server: RedisServer) -> Iterator[RedisStore]:
     """Return a store on it."""
     with closing(RedisStore(server.url)) as store:
+        store.begin(BEGAN_MS)
         yield store
 
 
@@ -118,9 +127,16 @@ class TestUrl:
             ("redis://h/-1", "number of a database"),
             ("redis://h/٣", "number of a database"),
             ("redis+cluster://h/1", "database 0"),
-            ("redis://:hunter2@h?db=3", "option 'db'"),
-            ("redis://:hunter2@h?ssl_cert_reqs=none", "option 'ssl_cert_reqs'"),
-            ("rediss://h?ssl_check_hostname=no", "option 'ssl_check_hostname'"),
+            ("redis://:hunter2@h?db=3", "its options are"),
+            ("redis://h?hunter2=x@h", "its options are"),
+            ("redis://hunter2@h", "no password"),
+            ("redis://h:0", "host or its port"),
+            ("redis://a..b", "host or its port"),
+            (f"redis://{'a' * 64}.example", "host or its port"),
+            ("redis://a,b", "host or its port"),
+            ("redis://a b", "host or its port"),
+            ("redis://:hunter2@h?ssl_cert_reqs=none", "its options are"),
+            ("rediss://h?ssl_check_hostname=no", "its options are"),
             ("redis://h?decode_responses", "can't be read"),
             ("redis://:hunter#2@h", "can't be read|lacks the host|'#'"),
             ("redis://:hunter2@h#x", "'#'"),
@@ -161,7 +177,10 @@ class TestKept:
             step(store)
         with server.client() as client:
             keys: Any = client.keys("*")
-            lifetimes = {key: client.ttl(key) for key in keys if not key.endswith(":since")}
+            lifetimes = {key: client.ttl(key) for key in keys}
+        notes = [lifetimes.pop(key) for key in keys if key.endswith(":since")]
+        assert len(notes) == len(SHARDS)
+        assert min(notes) > 9 * 365 * DAY
         assert len(lifetimes) == 3 + len(SHARDS) + 1
         for key, lifetime in lifetimes.items():
             kept = KEEP if ("spent" in key or "session" in key) else 60 if "ping" in key else 9
@@ -190,7 +209,7 @@ class TestKept:
         self, store: RedisStore, server: RedisServer
     ) -> None:
         """Scripts that Redis lost are sent again, within the same step."""
-        store.begin(NOW_MS)
+        store.begin(BEGAN_MS)
         server.command("SCRIPT", "FLUSH")
         assert store.spend(visitor()) is Spending.SPENT
 
@@ -199,7 +218,7 @@ class TestKept:
         self, store: RedisStore, server: RedisServer, damaged: str
     ) -> None:
         """An entry that isn't ours gives no token."""
-        store.begin(NOW_MS)
+        store.begin(BEGAN_MS)
         server.command("SET", "kataven:{3f}:session:ses_3f1", damaged)
         for generation in (0, 1):
             with pytest.raises(StoreError):
@@ -209,13 +228,14 @@ class TestKept:
         self, store: RedisStore, server: RedisServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Where nothing that is written stays, no token is taken."""
-        begin = RedisStore.begin
+        note = RedisStore._note_since_ms  # noqa: SLF001 - nothing else is between two commands
 
-        def begin_in_vain(self: RedisStore, now_ms: int) -> None:
-            begin(self, now_ms)
+        def note_in_vain(self: RedisStore, since_ms: int) -> None:
+            note(self, since_ms)
             server.command("FLUSHALL")
 
-        monkeypatch.setattr(RedisStore, "begin", begin_in_vain)
+        monkeypatch.setattr(RedisStore, "_note_since_ms", note_in_vain)
+        server.command("FLUSHALL")
         with pytest.raises(StoreError, match="forgets"):
             store.rotate(refresh())
 
@@ -229,7 +249,7 @@ class TestEviction:
         """The operator is told what to set."""
         server.command("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         try:
-            store.begin(NOW_MS)
+            store.begin(BEGAN_MS)
         finally:
             server.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
         assert "maxmemory-policy noeviction" in caplog.text
@@ -239,7 +259,7 @@ class TestEviction:
     ) -> None:
         """One that keeps all it is given is fine."""
         with caplog.at_level(logging.WARNING):
-            store.begin(NOW_MS)
+            store.begin(BEGAN_MS)
         assert caplog.text == ""
 
 
@@ -253,11 +273,16 @@ class Way:
         self.lose_next = False
         self.lost = 0
         self.trips = 0
+        self.delay = 0.0
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
         """Close the way."""
         self._listener.close()
+
+    def lead_to(self, port: int) -> None:
+        """Lead whoever connects from now on to another port."""
+        self._port = port
 
     def _accept(self) -> None:
         with suppress(OSError):
@@ -272,6 +297,7 @@ class Way:
                 self.trips += 1
                 far.sendall(asked)
                 answer = far.recv(65536)
+                time.sleep(self.delay)
                 if self.lose_next:
                     self.lose_next = False
                     self.lost += 1
@@ -290,7 +316,7 @@ def way(server: RedisServer) -> Iterator[Way]:
 def far_store(server: RedisServer, way: Way) -> Iterator[RedisStore]:
     """Return a store at the end of that way."""
     with closing(RedisStore(server.url)) as store:
-        store.begin(NOW_MS)
+        store.begin(BEGAN_MS)
     with closing(RedisStore(f"redis://127.0.0.1:{way.port}")) as store:
         yield store
 
@@ -341,9 +367,10 @@ class TestOutOfReach:
     @every_step
     def test_silent(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A Redis that stops answering is given up in time, and found again."""
-        assert 2 * CONNECT_TIMEOUT + ANSWER_TIMEOUT < PROMISED
+        assert CONNECT_TIMEOUT + 3 * ANSWER_TIMEOUT < PROMISED
+        assert STEP_TIMEOUT + ANSWER_TIMEOUT < PROMISED
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW_MS)
+            store.begin(BEGAN_MS)
             own.pause()
             began = time.monotonic()
             with pytest.raises(StoreError, match=f":{own.port}"):
@@ -366,7 +393,7 @@ class TestOutOfReach:
     def test_down(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A Redis that is down is told of, and found again once it is up."""
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW_MS)
+            store.begin(BEGAN_MS)
             own.stop()
             with pytest.raises(StoreError):
                 step(store)
@@ -385,7 +412,7 @@ class TestOutOfReach:
     def test_full(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A Redis that takes no more fails closed."""
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW_MS)
+            store.begin(BEGAN_MS)
             own.command("CONFIG", "SET", "maxmemory", 1)
             with pytest.raises(StoreError, match="maxmemory"):
                 step(store)
@@ -396,12 +423,40 @@ class TestOutOfReach:
     def test_read_only(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A replica that can't be written fails closed."""
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW_MS)
+            store.begin(BEGAN_MS)
             own.command("REPLICAOF", "127.0.0.1", 1)
             with pytest.raises(StoreError):
                 step(store)
             own.command("REPLICAOF", "NO", "ONE")
             step(store)
+
+    def test_another_takes_over(self, own: RedisServer, tmp_path: Path) -> None:
+        """Where the name leads to a new primary, the old one's connections are left."""
+        with running_redis(tmp_path / "next") as following:
+            address = Way(own.port)
+            with (
+                closing(address),
+                closing(RedisStore(f"redis://127.0.0.1:{address.port}")) as store,
+            ):
+                store.ping()
+                own.command("REPLICAOF", "127.0.0.1", following.port)
+                address.lead_to(following.port)
+                with pytest.raises(StoreError):
+                    store.ping()
+                store.ping()
+
+    def test_slow(self, server: RedisServer) -> None:
+        """A Redis that takes its time at each turn is given up in time, however many there are."""
+        with closing(RedisStore(server.url_of(3))) as near:
+            near.begin(BEGAN_MS)
+        server.command("SCRIPT", "FLUSH")
+        address = Way(server.port)
+        address.delay = ANSWER_TIMEOUT * 0.8
+        with closing(address), closing(RedisStore(f"redis://127.0.0.1:{address.port}/3")) as store:
+            began = time.monotonic()
+            with suppress(StoreError):
+                store.rotate(refresh())
+            assert time.monotonic() - began < PROMISED
 
     @every_step
     def test_a_wrong_password(self, tmp_path: Path, step: Callable[[Store], object]) -> None:
@@ -424,6 +479,7 @@ class TestTls:
         """The authority is ours, the host name is checked, and plain text is not spoken."""
         with running_redis(tmp_path / "own", tls=True, password="p@ss/w:rd") as own:
             with closing(RedisStore(own.url)) as store:
+                store.begin(BEGAN_MS)
                 assert store.spend(visitor()) is Spending.SPENT
                 assert store.spend(visitor()) is Spending.USED
             unknown_authority = own.url.partition("?")[0]
@@ -437,6 +493,8 @@ class TestTls:
 def test_a_database_of_its_own(server: RedisServer) -> None:
     """The number after the slash is the database that is used."""
     with closing(RedisStore(server.url_of(3))) as third, closing(RedisStore(server.url)) as first:
+        third.begin(BEGAN_MS)
+        first.begin(BEGAN_MS)
         assert third.spend(visitor()) is Spending.SPENT
         assert first.spend(visitor()) is Spending.SPENT
         assert third.spend(visitor()) is Spending.USED
@@ -455,7 +513,7 @@ class TestCluster:
     def test_a_node_fails(self, own: RedisCluster, fault: str) -> None:
         """Steps on that node are given up in time, and done again once it is back."""
         with closing(RedisStore(own.url)) as store:
-            store.begin(NOW_MS)
+            store.begin(BEGAN_MS)
             node = own.nodes[1]
             getattr(node, fault)()
             refused = 0

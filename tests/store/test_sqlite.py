@@ -130,6 +130,7 @@ class TestLocked:
             release.start()
             try:
                 with closing(SqliteStore(path)) as store:
+                    store.begin(BEGAN_MS)
                     assert spend(store)
             finally:
                 release.join()
@@ -236,6 +237,37 @@ class TestBroken:
         with closing(SqliteStore(path)) as store, pytest.raises(StoreError):
             step(store)
 
+    @every_step
+    def test_has_a_damaged_name(self, path: Path, step: Callable[[Store], object]) -> None:
+        """A name in the file that isn't text any more fails closed, too."""
+        with closing(SqliteStore(path)) as store:
+            store.begin(BEGAN_MS)
+        raw = path.read_bytes()
+        path.write_bytes(raw.replace(b"CREATE TABLE spent", b"CREATE TABLE sp\xff\xfet"))
+        with closing(SqliteStore(path)) as store, pytest.raises(StoreError):
+            step(store)
+
+    @pytest.mark.parametrize("damaged", ["'x'", "x'00ff'", "1.5"])
+    def test_has_a_damaged_value(self, path: Path, damaged: str) -> None:
+        """A value that was never written to it fails closed."""
+        with closing(SqliteStore(path)) as store:
+            store.begin(BEGAN_MS)
+            store.rotate(token())
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute(f"UPDATE session SET generation = {damaged}")  # noqa: S608
+                connection.commit()
+            with pytest.raises(StoreError, match="never written"):
+                store.rotate(token())
+
+    def test_of_another_program_is_left_alone(self, path: Path) -> None:
+        """Who asks a database of another program since when it remembers changes nothing in it."""
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE other (a)")
+        before = path.read_bytes()
+        with closing(SqliteStore(path)) as store:
+            assert store.since_ms() is None
+        assert path.read_bytes() == before
+
     def test_has_other_tables(self, path: Path) -> None:
         """A database of another program's under the same names fails closed."""
         with closing(sqlite3.connect(path)) as connection:
@@ -253,9 +285,11 @@ class TestBroken:
     def test_was_replaced(self, path: Path) -> None:
         """Once the file is another one, every thread is on that one: nobody spends twice."""
         with closing(SqliteStore(path)) as store:
+            store.begin(BEGAN_MS)
             assert spend(store)
             for file in path.parent.glob(f"{path.name}*"):
                 file.unlink()
+            store.begin(BEGAN_MS)
             with ThreadPoolExecutor(1) as elsewhere:
                 step = elsewhere.submit(spend, store, "vis_2")
                 assert step.result()
