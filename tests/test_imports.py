@@ -24,7 +24,7 @@ LAYERS = [
     ["key_ring_file"],
     ["live"],
     ["tokens", "settings"],
-    ["store.base"],
+    ["store.base", "store.redis_url"],
     ["store.memory", "store.sqlite", "store.redis", "store.breaker"],
     ["store"],
     ["messages"],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.store.base import (
@@ -16,6 +15,7 @@ from kataven_flask.store.base import (
     Store,
 )
 from kataven_flask.store.memory import MemoryStore
+from kataven_flask.store.redis_url import SCHEMES, RedisAddress
 from kataven_flask.store.sqlite import SqliteStore
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 _SQLITE: Final = "sqlite:///"
-_REDIS: Final = ("redis://", "rediss://", "redis+cluster://", "rediss+cluster://")
+_REDIS: Final = tuple(f"{scheme}://" for scheme in SCHEMES)
 
 
 def store_from_url(url: str) -> Store:
@@ -60,13 +60,11 @@ def store_from_url(url: str) -> Store:
 
 def public_url(url: str) -> str:
     """Return a store's URL without what in it may be secret."""
-    if not url.startswith(_REDIS):
-        return url
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return str(RedisAddress.parse(url)) if url.startswith(_REDIS) else url
 
 
 def _redis_store(url: str) -> Store:
+    address = RedisAddress.parse(url)
     try:
         from kataven_flask.store.redis import RedisStore  # noqa: PLC0415 - an optional extra
     except ModuleNotFoundError as error:
@@ -74,4 +72,4 @@ def _redis_store(url: str) -> Store:
             raise
         message = "--state redis://… needs redis-py: pip install 'kataven-flask[redis]'"
         raise ConfigurationError(message) from error
-    return RedisStore(url)
+    return RedisStore(address)

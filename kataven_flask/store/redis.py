@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
-from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 from redis.retry import Retry
 
-from kataven_flask.errors import ConfigurationError, StoreError
+from kataven_flask.errors import StoreError
 from kataven_flask.store.base import (
     CLOCK_SKEW_MS,
     SHARDS,
@@ -32,6 +28,7 @@ from kataven_flask.store.base import (
     Spending,
     shard_of,
 )
+from kataven_flask.store.redis_url import RedisAddress
 
 CONNECT_TIMEOUT: Final = 0.3
 """Seconds to wait for a connection."""
@@ -43,7 +40,6 @@ DEADLINE_MS: Final = 1_000
 """Milliseconds after which Redis doesn't begin a step: its caller has given it up."""
 MAX_CONNECTIONS: Final = 256
 """As many as a server may have threads; each needs one at a time."""
-DEFAULT_PORT: Final = 6379
 
 _ATTEMPTS: Final = 3
 """A step, after the clock and the memory were set right, if need be."""
@@ -53,90 +49,10 @@ _SINCE_KEPT: Final = 10 * 365 * 24 * 3600
 """Seconds; every server that starts begins them anew."""
 _PING_KEPT: Final = 60
 """Seconds."""
-_OPTIONS: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-"""Paths; nothing switches a check off."""
-_SCHEMES: Final = ("redis", "rediss", "redis+cluster", "rediss+cluster")
-_EXAMPLE: Final = "redis://:password@host:6379/0"
 
 _log = logging.getLogger(__name__)
 
 _Client = redis.Redis | redis.RedisCluster
-
-
-@dataclass(frozen=True, slots=True)
-class RedisAddress:
-    """Where a Redis is, and how to sign in there.
-
-    Args:
-        host: Its host name or address; of a cluster, any node's.
-        port: Its port.
-        database: The number of its database.
-        username: The user's name, if any.
-        password: The password, if any.
-        tls: Whether to speak TLS; certificate and host name are verified.
-        is_cluster: Whether it is a cluster.
-        options: Paths for TLS, by redis-py's names.
-    """
-
-    host: str
-    port: int
-    database: int
-    username: str | None = field(repr=False)
-    password: str | None = field(repr=False)
-    tls: bool
-    is_cluster: bool
-    options: dict[str, str]
-
-    @classmethod
-    def parse(cls, url: str) -> RedisAddress:
-        """Read a URL such as `redis://:password@host:6379/0`.
-
-        Args:
-            url: The URL; `rediss` is TLS, `+cluster` a cluster. User and password are
-                percent-encoded (RFC 3986, section 3.2.1).
-
-        Raises:
-            ConfigurationError: It isn't one; the message has no part of it that may be secret.
-
-        Returns:
-            The address.
-        """
-        try:
-            parts = urlsplit(url)
-            host, port = parts.hostname, parts.port
-            options = dict(parse_qsl(parts.query, strict_parsing=bool(parts.query)))
-        except ValueError as error:
-            raise _bad_url("it can't be read; percent-encode what is special in it") from error
-        if parts.scheme not in _SCHEMES:
-            raise _bad_url(f"its scheme is one of {', '.join(_SCHEMES)}")
-        if parts.fragment:
-            raise _bad_url("it has a '#'; write %23 where the password has one")
-        if not host:
-            raise _bad_url("it lacks the host")
-        if port == 0 or not _is_host(host):
-            raise _bad_url("its host or its port can't be one")
-        if parts.username and not parts.password:
-            raise _bad_url("it has a user and no password; write :password@ where there is no user")
-        tls, is_cluster = parts.scheme.startswith("rediss"), parts.scheme.endswith("+cluster")
-        database = _database(parts.path)
-        if is_cluster and database:
-            raise _bad_url("a cluster has database 0 alone")
-        return cls(
-            host=host,
-            port=port or DEFAULT_PORT,
-            database=database,
-            username=unquote(parts.username) if parts.username else None,
-            password=unquote(parts.password) if parts.password else None,
-            tls=tls,
-            is_cluster=is_cluster,
-            options=_checked(options, tls=tls),
-        )
-
-    def __str__(self) -> str:
-        scheme = "rediss" if self.tls else "redis"
-        kind = "+cluster" if self.is_cluster else ""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{scheme}{kind}://{host}:{self.port}/{self.database}"
 
 
 class RedisStore:
@@ -147,14 +63,11 @@ class RedisStore:
     a broken connection gets the answer of the first.
 
     Args:
-        url: As `RedisAddress.parse` reads it.
-
-    Raises:
-        ConfigurationError: The URL can't be used. Whether Redis is in reach shows later.
+        address: Where it is. Whether it is in reach shows later.
     """
 
-    def __init__(self, url: str) -> None:
-        self._address = RedisAddress.parse(url)
+    def __init__(self, address: RedisAddress) -> None:
+        self._address = address
         self._ahead_ms = 0.0  # of our monotonic clock; so every first step is late, and is told
 
     def begin(self, now_ms: int) -> None:
@@ -353,38 +266,6 @@ class RedisStore:
         client = self.__dict__.get("_client")
         if isinstance(client, redis.Redis):
             client.connection_pool.disconnect(inuse_connections=False)
-
-
-def _bad_url(why: str) -> ConfigurationError:
-    return ConfigurationError(f"--state: this is not a URL of a Redis such as {_EXAMPLE}: {why}")
-
-
-def _is_host(host: str) -> bool:
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        return False
-    return not re.search(r"[\s,;]", host)
-
-
-def _database(path: str) -> int:
-    number = path.strip("/")
-    if not number:
-        return 0
-    if not (number.isascii() and number.isdigit()):
-        raise _bad_url("what follows the last / is the number of a database")
-    return int(number)
-
-
-def _checked(options: dict[str, str], *, tls: bool) -> dict[str, str]:
-    for name, path in options.items():
-        if name not in _OPTIONS:
-            raise _bad_url(f"its options are {', '.join(_OPTIONS)} alone")
-        if not tls:
-            raise _bad_url(f"{name} is for TLS; write rediss")
-        if not Path(path).is_file():
-            raise _bad_url(f"{name}={path}: no such file")
-    return options
 
 
 def _key(shard: str, *parts: str) -> str:

@@ -29,9 +29,9 @@ from kataven_flask.store.redis import (
     ANSWER_TIMEOUT,
     CONNECT_TIMEOUT,
     STEP_TIMEOUT,
-    RedisAddress,
     RedisStore,
 )
+from kataven_flask.store.redis_url import RedisAddress
 from tests.redis_server import RedisCluster, RedisServer, running_cluster, running_redis
 
 NOW: Final = 1_790_000_000
@@ -72,6 +72,11 @@ every_writing_step = pytest.mark.parametrize(
 )
 
 
+def connected(url: str) -> RedisStore:
+    """Return a store at a URL."""
+    return RedisStore(RedisAddress.parse(url))
+
+
 @pytest.fixture
 def server(redis_server: RedisServer) -> RedisServer:
     """Return a redis-server that keeps nothing yet."""
@@ -82,7 +87,7 @@ def server(redis_server: RedisServer) -> RedisServer:
 @pytest.fixture
 def store(server: RedisServer) -> Iterator[RedisStore]:
     """Return a store on it."""
-    with closing(RedisStore(server.url)) as store:
+    with closing(connected(server.url)) as store:
         store.begin(BEGAN_MS)
         yield store
 
@@ -315,9 +320,9 @@ def way(server: RedisServer) -> Iterator[Way]:
 @pytest.fixture
 def far_store(server: RedisServer, way: Way) -> Iterator[RedisStore]:
     """Return a store at the end of that way."""
-    with closing(RedisStore(server.url)) as store:
+    with closing(connected(server.url)) as store:
         store.begin(BEGAN_MS)
-    with closing(RedisStore(f"redis://127.0.0.1:{way.port}")) as store:
+    with closing(connected(f"redis://127.0.0.1:{way.port}")) as store:
         yield store
 
 
@@ -369,7 +374,7 @@ class TestOutOfReach:
         """A Redis that stops answering is given up in time, and found again."""
         assert CONNECT_TIMEOUT + 3 * ANSWER_TIMEOUT < PROMISED
         assert STEP_TIMEOUT + ANSWER_TIMEOUT < PROMISED
-        with closing(RedisStore(own.url)) as store:
+        with closing(connected(own.url)) as store:
             store.begin(BEGAN_MS)
             own.pause()
             began = time.monotonic()
@@ -383,7 +388,7 @@ class TestOutOfReach:
     def test_silent_from_the_start(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """One that never answered a connection is given up in time, too."""
         own.pause()
-        with closing(RedisStore(own.url)) as store:
+        with closing(connected(own.url)) as store:
             began = time.monotonic()
             with pytest.raises(StoreError):
                 step(store)
@@ -392,7 +397,7 @@ class TestOutOfReach:
     @every_step
     def test_down(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A Redis that is down is told of, and found again once it is up."""
-        with closing(RedisStore(own.url)) as store:
+        with closing(connected(own.url)) as store:
             store.begin(BEGAN_MS)
             own.stop()
             with pytest.raises(StoreError):
@@ -402,7 +407,7 @@ class TestOutOfReach:
 
     def test_restarted_between_steps(self, own: RedisServer) -> None:
         """A connection that broke while nothing was asked costs nobody an error."""
-        with closing(RedisStore(own.url)) as store:
+        with closing(connected(own.url)) as store:
             store.ping()
             own.stop()
             own.start()
@@ -411,7 +416,7 @@ class TestOutOfReach:
     @every_writing_step
     def test_full(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A Redis that takes no more fails closed."""
-        with closing(RedisStore(own.url)) as store:
+        with closing(connected(own.url)) as store:
             store.begin(BEGAN_MS)
             own.command("CONFIG", "SET", "maxmemory", 1)
             with pytest.raises(StoreError, match="maxmemory"):
@@ -422,7 +427,7 @@ class TestOutOfReach:
     @every_writing_step
     def test_read_only(self, own: RedisServer, step: Callable[[Store], object]) -> None:
         """A replica that can't be written fails closed."""
-        with closing(RedisStore(own.url)) as store:
+        with closing(connected(own.url)) as store:
             store.begin(BEGAN_MS)
             own.command("REPLICAOF", "127.0.0.1", 1)
             with pytest.raises(StoreError):
@@ -436,7 +441,7 @@ class TestOutOfReach:
             address = Way(own.port)
             with (
                 closing(address),
-                closing(RedisStore(f"redis://127.0.0.1:{address.port}")) as store,
+                closing(connected(f"redis://127.0.0.1:{address.port}")) as store,
             ):
                 store.ping()
                 own.command("REPLICAOF", "127.0.0.1", following.port)
@@ -447,12 +452,12 @@ class TestOutOfReach:
 
     def test_slow(self, server: RedisServer) -> None:
         """A Redis that takes its time at each turn is given up in time, however many there are."""
-        with closing(RedisStore(server.url_of(3))) as near:
+        with closing(connected(server.url_of(3))) as near:
             near.begin(BEGAN_MS)
         server.command("SCRIPT", "FLUSH")
         address = Way(server.port)
         address.delay = ANSWER_TIMEOUT * 0.8
-        with closing(address), closing(RedisStore(f"redis://127.0.0.1:{address.port}/3")) as store:
+        with closing(address), closing(connected(f"redis://127.0.0.1:{address.port}/3")) as store:
             began = time.monotonic()
             with suppress(StoreError):
                 store.rotate(refresh())
@@ -462,10 +467,10 @@ class TestOutOfReach:
     def test_a_wrong_password(self, tmp_path: Path, step: Callable[[Store], object]) -> None:
         """Who isn't let in is told so, without the password."""
         with running_redis(tmp_path / "own", password="hunter2") as own:
-            with closing(RedisStore(own.url)) as store:
+            with closing(connected(own.url)) as store:
                 step(store)
             for wrong in (own.url.replace("hunter2", "wrong"), own.url.replace(":hunter2@", "")):
-                with closing(RedisStore(wrong)) as store:
+                with closing(connected(wrong)) as store:
                     with pytest.raises(StoreError) as error:
                         step(store)
                     assert "wrong@" not in str(error.value)
@@ -478,7 +483,7 @@ class TestTls:
     def test_is_verified(self, tmp_path: Path) -> None:
         """The authority is ours, the host name is checked, and plain text is not spoken."""
         with running_redis(tmp_path / "own", tls=True, password="p@ss/w:rd") as own:
-            with closing(RedisStore(own.url)) as store:
+            with closing(connected(own.url)) as store:
                 store.begin(BEGAN_MS)
                 assert store.spend(visitor()) is Spending.SPENT
                 assert store.spend(visitor()) is Spending.USED
@@ -486,13 +491,13 @@ class TestTls:
             other_name = own.url.replace("127.0.0.1", "localhost")
             plain = unknown_authority.replace("rediss:", "redis:")
             for url in (unknown_authority, other_name, plain):
-                with closing(RedisStore(url)) as store, pytest.raises(StoreError):
+                with closing(connected(url)) as store, pytest.raises(StoreError):
                     store.ping()
 
 
 def test_a_database_of_its_own(server: RedisServer) -> None:
     """The number after the slash is the database that is used."""
-    with closing(RedisStore(server.url_of(3))) as third, closing(RedisStore(server.url)) as first:
+    with closing(connected(server.url_of(3))) as third, closing(connected(server.url)) as first:
         third.begin(BEGAN_MS)
         first.begin(BEGAN_MS)
         assert third.spend(visitor()) is Spending.SPENT
@@ -512,7 +517,7 @@ class TestCluster:
     @pytest.mark.parametrize("fault", ["pause", "stop"])
     def test_a_node_fails(self, own: RedisCluster, fault: str) -> None:
         """Steps on that node are given up in time, and done again once it is back."""
-        with closing(RedisStore(own.url)) as store:
+        with closing(connected(own.url)) as store:
             store.begin(BEGAN_MS)
             node = own.nodes[1]
             getattr(node, fault)()
