@@ -28,11 +28,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_carries_the_static_files_and_nothing_foreign(wheel: Path) -> None:
-    """The widget, the demo, the example and the type marker are in; tests are not."""
+    """The widget, the demo, the example, the scripts and the type marker are in; tests are not."""
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "kataven_flask/py.typed",
         "kataven_flask/config/tenants.yaml",
+        "kataven_flask/store/lua/rotate.lua",
         "kataven_flask/static/widget/v1.js",
         "kataven_flask/static/demo/shop.html",
     } <= names
