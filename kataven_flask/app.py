@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
@@ -21,6 +21,7 @@ from kataven_flask.api import (
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
 from kataven_flask.handshake import Handshake
+from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
 from kataven_flask.registry import Registry
 from kataven_flask.settings import Settings
@@ -31,9 +32,6 @@ from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
 from kataven_flask.times import iso_utc
 from kataven_flask.tokens import Tokens
-
-_STARTED_WITHIN: Final = 10
-"""Seconds in which a server that has made its keys has started."""
 
 _log = logging.getLogger(__name__)
 
@@ -74,8 +72,9 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_environ()
     live = live_registry(settings.config)
+    is_new = not (settings.instance / KEY_RING_FILE).exists()
     ring = live_key_ring(settings.instance, settings.signing_alg, settings.clock)
-    store = _open_store(settings, ring.current)
+    store = _open_store(settings, is_new=is_new)
 
     def tokens(registry: Registry) -> Tokens:
         issuer = registry.issuer or settings.issuer
@@ -102,25 +101,23 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _open_store(settings: Settings, ring: KeyRing) -> Store:
+def _open_store(settings: Settings, *, is_new: bool) -> Store:
     """Open the state store; where it is out of reach now, it is tried again at each request."""
     store = Breaker(store_from_url(settings.state_url))
     try:
-        store.begin(_start_ms(settings.clock(), ring))
+        store.begin(_start_ms(settings.clock(), is_new=is_new))
     except errors.StoreError as error:
         _log.error("state store out of reach: %s", error)
     store.close()  # a connection is not to be carried over a fork
     return store
 
 
-def _start_ms(now: float, ring: KeyRing) -> int:
+def _start_ms(now: float, *, is_new: bool) -> int:
     """Return since when a fresh store remembers, in milliseconds since the epoch.
 
-    Where the keys were made just now, nothing is older than the store. Where they weren't,
-    another host may have minted what an earlier store was asked about, and its clock may
-    be ahead.
+    Where this start made the keys, nothing is older than the store. Where it didn't, another
+    host may have minted what an earlier store was asked about, and its clock may be ahead.
     """
-    is_new = 0 <= now - ring.signing_keys[0].created_at < _STARTED_WITHIN
     return int(now) * 1000 if is_new else int(now * 1000) + CLOCK_SKEW_MS
 
 

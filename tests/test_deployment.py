@@ -17,7 +17,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -36,6 +36,7 @@ from kataven_flask.body import MAX_BODY
 from kataven_flask.cli import main
 from kataven_flask.key_ring_file import open_key_ring
 from kataven_flask.serve import CONNECTION_LIMIT, DRAIN_TIMEOUT, IDLE_TIMEOUT
+from kataven_flask.store import store_from_url
 from tests.redis_server import running_redis
 from tests.running import BOUND, COMMAND, Running, free_port, running, wait_until
 from tests.support import API, KEY, ORIGIN, SECRET, document
@@ -236,6 +237,8 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         proxying(tmp_path_factory.mktemp("nginx"), ports) as proxy,
         ExitStack() as stack,
     ):
+        with closing(store_from_url(redis.url)) as store:
+            store.begin(0)  # it has been in use for long
         yield Site(proxy, folder, ports, redis.url, stack)
 
 
