@@ -14,13 +14,14 @@ import statistics
 import sys
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
-from kataven_flask.key_ring_file import open_key_ring
+from kataven_flask.app import parts_of
 from kataven_flask.sessions import CLOCK_FAULT, new_session_id
 from kataven_flask.store import Outcome, PresentedRefresh, Rotation, Store, store_from_url
 from kataven_flask.store.base import shard_of
@@ -92,7 +93,7 @@ def main() -> None:
                 _hold(_purge(many, TURNS * options.samples), MOST_LOCKED, "seconds for a purge")
 
 
-class _Kind:
+class _Kind(ABC):
     """A store that is made and filled."""
 
     def __init__(self, folder: Path, count: int, stack: ExitStack) -> None:
@@ -108,11 +109,13 @@ class _Kind:
         sids = [new_session_id(None) for _ in range(count)]
         self.filled = Filled(service, store, sids, self.fill(sids, int(service.clock())))
 
+    @abstractmethod
     def url(self) -> str:
-        raise NotImplementedError
+        """Return where it is."""
 
+    @abstractmethod
     def fill(self, sids: list[str], now: int) -> int:
-        raise NotImplementedError
+        """Keep sessions there; return the bytes they take."""
 
 
 class Sqlite(_Kind):
@@ -197,7 +200,7 @@ def _minted(filled: Filled, sid: str, generation: int) -> str:
         visitor_type="guest",
         began_ms=now * 1000,
     )
-    tokens = Tokens(open_key_ring(service.settings.instance), ISSUER, AUDIENCE)
+    tokens = Tokens(parts_of(service.app).ring.current, ISSUER, AUDIENCE)
     return tokens.mint_refresh(RefreshClaims(session, generation, now, now + DAY))
 
 

@@ -473,7 +473,8 @@ def test_a_new_worker_knows_the_new_key(tmp_path: Path) -> None:
         arguments = ("--config", "tenants.yaml", "--listen", "127.0.0.1:0")
         with running(COMMAND, "serve", *arguments, cwd=tmp_path) as third:
             for session in (before, after):
-                post(third.port(), "refresh", refresh_token=session["refresh_token"])
+                renewed = post(third.port(), "refresh", refresh_token=session["refresh_token"])
+                assert renewed["session_id"] == session["session_id"]
 
 
 def test_another_algorithm_at_a_restart(tmp_path: Path) -> None:

@@ -57,7 +57,8 @@ def revoke(  # noqa: PLR0913, PLR0917 - an option each
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     settings = Settings(config=config, instance=instance, state=state)
     ending = _ending(load_registry(config), tenant, user, session, key)
-    with closing(_used_store(settings)) as store:
+    with closing(_shared_store(settings)) as store:
+        _require_used(store, settings)
         ending.carry_out(Sessions(store, time.time))
     click.echo(f"Ended {ending.what}, in {public_url(settings.state_url)}.")
     minutes = -(-max(record.tokens.session_ttl for record in ending.records) // 60)
@@ -124,14 +125,16 @@ def _keys_of(registry: Registry, tenant: str) -> list[KeyRecord]:
     return records
 
 
-def _used_store(settings: Settings) -> Store:
-    """Open the state store, which must be one that a server uses."""
+def _shared_store(settings: Settings) -> Store:
     if settings.state_url == "memory:":
         raise ConfigurationError("--state memory: is inside the server; restart it to end sessions")
-    store = store_from_url(settings.state_url)
+    return store_from_url(settings.state_url)
+
+
+def _require_used(store: Store, settings: Settings) -> None:
+    """Refuse a store that no server looks at: what is ended there is ended nowhere."""
     if store.since_ms() is None:
         raise ConfigurationError(
             f"{public_url(settings.state_url)}: no server has used this state store;"
             " give the --state and the --instance of the server"
         )
-    return store

@@ -544,8 +544,9 @@ class TestOpenAndClose:
         store.close()
 
     def test_closed_unused(self, store: Store) -> None:
-        """A store that nothing was asked of can be closed."""
+        """A store that nothing was asked of can be closed, and used after all."""
         store.close()
+        assert spend(store, "vis_1", keep_until=KEEP_UNTIL, now=NOW)
 
     def test_is_found_again(self, shared_url: str) -> None:
         """What one process kept, the next one knows."""

@@ -411,7 +411,8 @@ class TestOutOfReach:
             store.ping()
             own.stop()
             own.start()
-            store.ping()
+            store.begin(BEGAN_MS)
+            assert store.spend(visitor()) is Spending.SPENT
 
     @every_writing_step
     def test_full(self, own: RedisServer, step: Callable[[Store], object]) -> None:
