@@ -20,7 +20,7 @@ from kataven_flask.tenants import (
     Tenant,
     TokenPolicy,
 )
-from kataven_flask.yaml_files import PlainDocument, read_document
+from kataven_flask.yaml_files import NOTHING, PlainDocument, read_document
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -78,7 +78,26 @@ def load_registry(path: Path) -> Registry:
     Returns:
         The registry.
     """
-    plain = read_document(path)
+    return read_registry(path)[0]
+
+
+def read_registry(
+    path: Path, overlay: Mapping[Path, bytes] = NOTHING
+) -> tuple[Registry, PlainDocument]:
+    """Read the tenants' file, or a folder of such files, and keep where everything stands.
+
+    Args:
+        path: One YAML file, or a folder of them.
+        overlay: What to take for the content of some of these files, instead of what they hold.
+
+    Raises:
+        ConfigurationError: A file is missing or can't be read.
+        FaultyDocumentError: It has faults; the error carries all of them.
+
+    Returns:
+        The registry, and the plain document that it was made from.
+    """
+    plain = read_document(path, overlay)
     faults = [*plain.faults, *cross_faults(plain.content, plain.marks)]
     try:
         document = Document.model_validate(plain.content)
@@ -86,7 +105,7 @@ def load_registry(path: Path) -> Registry:
         faults += _model_faults(error, plain)
     if faults:
         raise FaultyDocumentError(faults)
-    return _index(document, plain.revision)
+    return _index(document, plain.revision), plain
 
 
 def _index(document: Document, revision: str) -> Registry:

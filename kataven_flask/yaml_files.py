@@ -7,9 +7,10 @@ isn't text are faults, because each of them would be taken silently for somethin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import yaml
@@ -19,6 +20,7 @@ from kataven_flask.errors import ConfigurationError
 from kataven_flask.faults import DocumentPath, Fault, Mark, Marks
 
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+NOTHING: Final[Mapping[Path, bytes]] = MappingProxyType({})
 _SUFFIXES: Final = {".yaml", ".yml"}
 
 
@@ -68,11 +70,12 @@ def document_files(path: Path) -> tuple[Path, ...]:
     return tuple(files)
 
 
-def read_document(path: Path) -> PlainDocument:
+def read_document(path: Path, overlay: Mapping[Path, bytes] = NOTHING) -> PlainDocument:
     """Read a file or a folder of files as one document.
 
     Args:
         path: One YAML file, or a folder of them.
+        overlay: What to take for the content of some of these files, instead of what they hold.
 
     Raises:
         ConfigurationError: A file is missing or can't be read.
@@ -83,14 +86,17 @@ def read_document(path: Path) -> PlainDocument:
     digest = hashlib.sha256()
     pages = []
     for file in document_files(path):
-        try:
-            raw = file.read_bytes()
-        except OSError as error:
-            message = f"{file}: can't be read ({error.strerror})"
-            raise ConfigurationError(message) from error
+        raw = overlay[file] if file in overlay else _read(file)
         digest.update(raw)
         pages.append(_Reader(file).read(raw))
     return _joined(path, pages, digest.hexdigest()[:12])
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"{file}: can't be read ({error.strerror})") from error
 
 
 def _joined(path: Path, pages: Sequence[_Reader], revision: str) -> PlainDocument:

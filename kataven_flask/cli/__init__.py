@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -19,6 +20,8 @@ class _Group(click.Group):
     """Shows the operator's mistakes as one clear message, never as a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        if os.environ.get("NO_COLOR"):  # whatever it says, as long as it says something
+            ctx.color = False
         try:
             return super().invoke(ctx)
         except KatavenError as error:

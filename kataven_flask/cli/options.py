@@ -34,3 +34,18 @@ state_option = click.option(
     show_envvar=True,
     help="sqlite:///path, redis://… or memory:  [default: state.db in the instance folder]",
 )
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+
+quiet_option = click.option(
+    "-q", "--quiet", is_flag=True, help="Print no more than what was asked for; see the exit code."
+)
+
+url_option = click.option(
+    "--url",
+    default="http://127.0.0.1:8000",
+    show_default=True,
+    envvar="KATAVEN_URL",
+    show_envvar=True,
+    help="Where the server is reached.",
+)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Any, Final, get_args
 
 import click
 
-from kataven_flask.cli.options import instance_option
+from kataven_flask.cli.options import instance_option, json_option
+from kataven_flask.cli.output import print_json, table
 from kataven_flask.key_ring_file import as_owner_of, change_key_ring, read_key_ring
 from kataven_flask.signing import (
     JWKS_MAX_AGE,
@@ -25,7 +25,7 @@ from kataven_flask.signing import (
 from kataven_flask.times import duration, iso_utc, utc_minute
 
 _SHORT_ID: Final = 12
-_ROW: Final = "{:<12}  {:<14}  {:<5}  {:<16}  {}"
+_HEADINGS: Final = ("ID", "KIND", "ALG", "CREATED (UTC)", "STATE")
 
 
 @click.group("signing-keys")
@@ -39,7 +39,7 @@ def signing_keys() -> None:
 
 @signing_keys.command("list")
 @instance_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")
+@json_option
 def list_(instance: Path, *, as_json: bool) -> None:
     """Show every key and what it does now.
 
@@ -52,14 +52,9 @@ def list_(instance: Path, *, as_json: bool) -> None:
         ring = read_key_ring(instance)
     standings = ring.standings(now)
     if as_json:
-        click.echo(json.dumps([_as_json(standing) for standing in standings], indent=2))
+        print_json([_as_json(standing) for standing in standings])
         return
-    click.echo(_ROW.format("ID", "KIND", "ALG", "CREATED (UTC)", "STATE"))
-    for standing in standings:
-        entry = standing.entry
-        created = iso_utc(entry.created_at)[:16].replace("T", " ")
-        state = _state(standing, now)
-        click.echo(_ROW.format(_short(entry), _kind(entry), _alg(entry), created, state))
+    click.echo(table(_HEADINGS, [_row(standing, now) for standing in standings]))
 
 
 @signing_keys.command()
@@ -146,6 +141,12 @@ def _tell_what_went(before: KeyRing, after: KeyRing) -> None:
     for entry in before.entries:
         if entry.id not in stay:
             click.echo(f"Removed {_name(entry)}.")
+
+
+def _row(standing: Standing, now: float) -> tuple[str, ...]:
+    entry = standing.entry
+    created = iso_utc(entry.created_at)[:16].replace("T", " ")
+    return _short(entry), _kind(entry), _alg(entry), created, _state(standing, now)
 
 
 def _state(standing: Standing, now: float) -> str:

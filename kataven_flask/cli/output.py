@@ -1,0 +1,63 @@
+"""How commands print: a table, JSON, a note; results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import Any, Final, Literal
+
+import click
+
+Tone = Literal["good", "bad", "warn", "dim", "strong"]
+
+_STYLES: Final[dict[Tone, dict[str, Any]]] = {
+    "good": {"fg": "green"},
+    "bad": {"fg": "red"},
+    "warn": {"fg": "yellow"},
+    "dim": {"dim": True},
+    "strong": {"bold": True},
+}
+_GAP: Final = "  "
+
+
+def styled(text: str, tone: Tone) -> str:
+    """Color a text; click takes the color out again where it isn't for a terminal.
+
+    Args:
+        text: The text.
+        tone: What it means, whatever the color.
+
+    Returns:
+        The text with terminal codes around it.
+    """
+    return click.style(text, **_STYLES[tone])
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Lay out columns, each as wide as its widest cell.
+
+    Args:
+        headings: One a column, in capitals.
+        rows: The cells, without color.
+
+    Returns:
+        The lines, without a newline at the end.
+    """
+    columns = zip_longest(headings, *rows, fillvalue="")
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        _GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in (headings, *rows)
+    ]
+    return "\n".join([styled(lines[0], "dim"), *lines[1:]])
+
+
+def print_json(value: object) -> None:
+    """Print one JSON value for a script."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def note(text: str) -> None:
+    """Tell a person something beside the result, on stderr."""
+    click.echo(text, err=True)
