@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from kataven_flask import yaml_splice
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.keys import TENANT_ID
 from kataven_flask.origins import DEFAULT_PORTS, OriginPattern, OriginPatternError
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import Secret, Tenant
@@ -49,7 +50,9 @@ class Edit:
 
 
 def add_tenant(registry: Registry, tenant_id: str, members: Mapping[str, Any]) -> Edit:
-    """Plan a new tenant, or raise ConfigurationError where there is one of this id."""
+    """Plan a new tenant, or raise ConfigurationError where its id is taken or isn't one."""
+    if not TENANT_ID.fullmatch(tenant_id):
+        raise ConfigurationError(f"{tenant_id!r} is not a tenant id: a-z, 0-9 and -, 2 to 32")
     if tenant_id in registry.tenants:
         raise ConfigurationError(f"tenant {tenant_id} stands already in the file")
     step = _put(("tenants", tenant_id), dict(members))

@@ -8,7 +8,6 @@ was meant; a layout that can't be changed this way is refused, never guessed at.
 
 from __future__ import annotations
 
-import copy
 import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -169,11 +168,9 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 def _plain(node: yaml.Node | None) -> Any:
-    return (
-        None
-        if node is None
-        else copy.deepcopy(yaml.constructor.SafeConstructor().construct_document(node))
-    )
+    if node is None:
+        return None
+    return yaml.constructor.SafeConstructor().construct_document(node)
 
 
 def _at(content: Any, path: Path) -> Any:

@@ -154,8 +154,9 @@ def test_a_test_tenant_works_on_loopback_alone(desk: Desk) -> None:
     ("arguments", "words"),
     [
         (("tenants", "add", "acme"), "tenant acme stands already"),
-        (("tenants", "add", "Acme Inc"), "not a tenant id"),
-        (("tenants", "add", "x" * 33), "not a tenant id"),
+        (("tenants", "add", "Acme Inc"), "'Acme Inc' is not a tenant id"),
+        (("tenants", "add", "x" * 33), "is not a tenant id"),
+        (("tenants", "add", "../../etc"), "is not a tenant id"),
         (("tenants", "add", "bikes", "--origin", "*"), "admits everybody"),
         (("tenants", "add", "bikes", "--test", "--origin", "https://a.com"), "loopback"),
         (("tenants", "show", "bikes"), "no tenant 'bikes'; there is acme, demo"),
