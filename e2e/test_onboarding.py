@@ -15,8 +15,7 @@ from playwright.sync_api import Page, expect
 from e2e.conftest import Complaints
 from e2e.support import KEY, LOOPBACK, SECRET, ServedWorld, Widget, serving
 from tests.guide import FILES, write_file
-
-USER = {"id": "42", "name": 'Zoë "Zo" Müller 🚲', "email": "zoe@example.com"}
+from tests.snippets import USER
 
 
 def page_of(world: ServedWorld) -> str:
