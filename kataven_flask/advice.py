@@ -48,7 +48,7 @@ def _of_tenant(tenant: Tenant, now: datetime) -> _Advice:
         yield from _of_secrets(tenant, live, now)
     else:
         how = "none of its keys is live" if tenant.keys else "it has no key"
-        yield (), f"{how}, so no page can use it; make one: kataven-flask keys"
+        yield (), f"{how}, so no page can use it; make one with `kataven-flask keys`"
     for index, key in enumerate(tenant.keys):
         if key.enabled:  # what is switched off is meant to be off
             for path, message in _of_key(key, now):
@@ -74,8 +74,8 @@ def _of_secrets(tenant: Tenant, live: Iterable[ClientKey], now: datetime) -> _Ad
     admits_users = any(a.admits("user") for a in tenant.agents.values() if a.widget_enabled)
     if admits_users and not any(_live_secrets(key, now) for key in live):
         message = (
-            "no live key has a live secret, so its backend can't sign users in; make one:"
-            " kataven-flask keys, or write auth_mode: guest at its agents"
+            "no live key has a live secret, so its backend can't sign users in; make one with"
+            " `kataven-flask keys`, or write auth_mode: guest at its agents"
         )
         yield (), message
         return
@@ -86,7 +86,7 @@ def _of_secrets(tenant: Tenant, live: Iterable[ClientKey], now: datetime) -> _Ad
         if agent.widget_enabled and key.is_live(now):
             message = (
                 f"{key.agent_id} takes signed-in users alone, and this key has no live secret to"
-                " sign them in with: nobody can use it; give it a secret: kataven-flask keys"
+                " sign them in with: nobody can use it; make one with `kataven-flask keys`"
             )
             yield ("keys", index, "agent_id"), message
 
@@ -116,7 +116,8 @@ def _of_end(key: ClientKey, now: datetime) -> _Advice:
     if key.not_after <= now:
         message = f"is over since {when}: every page with this key is refused; take the key out"
     else:
-        message = f"ends in {_left(key.not_after, now)} ({when}), and then its pages are refused"
+        left = _left(key.not_after, now)
+        message = f"ends in {left} ({when}), and its pages with it; give them another key"
     yield ("not_after",), f"{message}, or write a later time"
 
 
@@ -131,7 +132,7 @@ def _of_secret(secret: Secret, key: ClientKey, now: datetime) -> _Advice:
     elif not any(other.not_after is None or other.not_after > end for other in key.secrets):
         message = (
             f"ends in {_left(end, now)} ({when}), and no other comes after it: its backend will be"
-            " refused; put another beside it: kataven-flask keys"
+            " refused; make another with `kataven-flask keys`"
         )
         yield ("not_after",), message
 
@@ -157,7 +158,8 @@ def _of_allowlist(entries: tuple[OriginPattern, ...]) -> Iterator[tuple[int, str
             )
             yield index, message
     for index, wider in shadowed(entries):
-        message = f"adds nothing: {entries[wider].text} admits all that it does; take one out"
+        other = entries[wider].text
+        message = f"adds nothing: {other} admits all that it does; take it out, or the other"
         yield index, message
 
 

@@ -156,7 +156,7 @@ def _key_faults(
         yield marks.fault((*path, "agent_id"), _no_such_agent(agent, agents))
     for place, text in _identities(key, path):
         if (first := seen.setdefault(text, place)) != place:
-            where = f"stands already at {path_text(first)}; make another: kataven-flask keys"
+            where = f"stands already at {path_text(first)}; make another with `kataven-flask keys`"
             yield marks.fault(place, where)
     name = keys.parse_client_key(str(key.get("client_key")))
     if name is None:

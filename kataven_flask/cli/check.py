@@ -64,7 +64,7 @@ def check(config: Path, form: str, *, strict: bool, quiet: bool) -> None:
     mean: a key that ends within 14 days, an agent that no key reaches, a tenant whose users
     can't sign in, an origin on http, an origin that stands twice.
 
-    Exits with 0 where the file can be used, 1 where it has a fault (with --strict, or a
+    Exits with 0 where the file can be used, 1 where it has a fault (or, with --strict, a
     warning), 2 for a wrong option. --quiet leaves out the summary, and warnings too unless
     they count.
 
@@ -81,7 +81,7 @@ def check(config: Path, form: str, *, strict: bool, quiet: bool) -> None:
     _PRINTERS[form](result)
     failed = bool(result.faults or (strict and result.warnings))
     if form == "text" and not quiet:
-        _summarize(result, failed=failed)
+        _summarize(result, strict=strict)
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -107,16 +107,17 @@ def _print_text(result: _Result) -> None:
         click.echo(": ".join([*parts, found.message]))
 
 
-def _summarize(result: _Result, *, failed: bool) -> None:
-    faults, warnings = len(result.faults), len(result.warnings)
+def _summarize(result: _Result, *, strict: bool) -> None:
+    warnings = _count(len(result.warnings), "warning")
     if result.registry is None:
-        raise click.ClickException(f"{_count(faults, 'fault')} in {result.config}")
+        raise click.ClickException(f"{_count(len(result.faults), 'fault')} in {result.config}")
+    if strict and result.warnings:
+        raise click.ClickException(f"{warnings} in {result.config}, and --strict takes none")
     tenants, keys = len(result.registry.tenants), len(result.registry.keys)
-    good = styled("is sound", "warn" if failed else "good")
     click.echo(
-        f"{result.config} {good}: {_count(tenants, 'tenant')}, {_count(keys, 'client key')}"
-        + (f", {_count(warnings, 'warning')}" if warnings else "")
-        + f" (revision {result.registry.revision})"
+        f"{result.config} {styled('is sound', 'good')}: {_count(tenants, 'tenant')},"
+        f" {_count(keys, 'client key')}{f', {warnings}' if result.warnings else ''}"
+        f" (revision {result.registry.revision})"
     )
 
 
