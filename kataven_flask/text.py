@@ -7,6 +7,9 @@ from typing import Final
 
 _CONTROLS: Final = {"Cc", "Cs"}
 """Control characters, and halves of surrogate pairs, which are no characters at all."""
+_UNSEEN: Final = _CONTROLS | {"Cf", "Cn", "Co", "Zl", "Zp"}
+"""With these, what has no look of its own: what turns the direction of writing (Unicode
+Standard, annex 9), what is invisible, what isn't assigned, and the ends of lines."""
 
 
 def has_control_characters(text: str, *, but: str = "") -> bool:
@@ -20,3 +23,21 @@ def has_control_characters(text: str, *, but: str = "") -> bool:
         Whether it has others.
     """
     return any(unicodedata.category(c) in _CONTROLS and c not in but for c in text)
+
+
+def visible(text: str) -> str:
+    """Write a stranger's text so that a terminal shows all of it and obeys none of it.
+
+    Args:
+        text: The text.
+
+    Returns:
+        The text with escapes, as a string in Python has them, for what isn't seen; a backslash
+        is doubled, so that an escape is never mistaken for one that the stranger wrote.
+    """
+    return "".join(
+        c.encode("unicode_escape").decode("ascii")
+        if c == "\\" or unicodedata.category(c) in _UNSEEN
+        else c
+        for c in text
+    )
