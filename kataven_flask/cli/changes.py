@@ -11,6 +11,7 @@ import click
 
 from kataven_flask.cli.output import note, print_json, styled
 from kataven_flask.config_file import Change, Plan, change_config
+from kataven_flask.errors import ConfigurationError
 from kataven_flask.keys import Mode, generate_client_key, generate_secret_key, hash_secret_key
 from kataven_flask.settings import DEFAULT_CONFIG
 from kataven_flask.snippet import snippet
@@ -52,6 +53,12 @@ class Editor:
         """Write a command that works on the same file."""
         other = () if self.config == DEFAULT_CONFIG else ("--config", str(self.config))
         return shlex.join(("kataven-flask", *words, *other))
+
+
+def require_yes(question: str) -> None:
+    """Ask whether it is meant; raise ConfigurationError where it isn't."""
+    if not click.confirm(question, err=True):
+        raise ConfigurationError("nothing was changed")
 
 
 def print_diff(diff: str) -> None:

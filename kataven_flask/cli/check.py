@@ -45,7 +45,7 @@ class _Result:
         ]
 
 
-@click.command()
+@click.command(short_help="Print every fault of the tenants' file.")
 @config_option
 @click.option(
     "--format",

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, show_pair
+from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, require_yes, show_pair
+from kataven_flask.cli.complete import complete_agent, complete_client_key, complete_tenant
 from kataven_flask.cli.options import (
     config_option,
     dry_run_option,
@@ -44,12 +45,14 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("tenant")
+@click.argument("tenant", shell_complete=complete_tenant)
 @click.option(
     "--origin", "origins", multiple=True, help="Where it works, as in `origins add`. Repeat it."
 )
 @click.option("--name", help="What you call it.  [default: its first origin]")
-@click.option("--agent", help="Pin it: it always talks to this agent.")
+@click.option(
+    "--agent", shell_complete=complete_agent, help="Pin it: it always talks to this agent."
+)
 @click.option("--test", is_flag=True, help="A test key, for this machine's own sites alone.")
 @config_option
 @dry_run_option
@@ -71,7 +74,7 @@ def create(  # noqa: PLR0913 - an option each
 
     \b
     Examples:
-      kataven-flask keys create acme --origin https://acme.com --origin "*.acme.com"
+      kataven-flask keys create acme --origin https://acme.com
       kataven-flask keys create acme --test
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet, as_json)
@@ -84,7 +87,7 @@ def create(  # noqa: PLR0913 - an option each
 
 
 @keys.command("list")
-@click.argument("tenant", required=False)
+@click.argument("tenant", required=False, shell_complete=complete_tenant)
 @config_option
 @json_option
 def list_(tenant: str | None, config: Path, *, as_json: bool) -> None:
@@ -110,7 +113,7 @@ def list_(tenant: str | None, config: Path, *, as_json: bool) -> None:
 
 
 @keys.command()
-@click.argument("client_key")
+@click.argument("client_key", shell_complete=complete_client_key)
 @click.option(
     "--hours",
     type=click.IntRange(0, 168),
@@ -160,7 +163,7 @@ def rotate(  # noqa: PLR0913 - an option each
 
 
 @keys.command()
-@click.argument("client_key")
+@click.argument("client_key", shell_complete=complete_client_key)
 @click.option("--secret", metavar="DIGITS", help="Remove this secret alone; see `keys list`.")
 @config_option
 @dry_run_option
@@ -190,7 +193,7 @@ def revoke(  # noqa: PLR0913 - an option each
     name = registry.keys[client_key].key.name
     what = f"{client_key} ({name})" if secret is None else f"secret {secret} of {client_key}"
     if not (yes or dry_run):
-        click.confirm(f"End {what}?", abort=True, err=True)
+        require_yes(f"End {what}?")
     editor.change(plan)
     editor.say(f"Ended {what}; running servers know in two seconds.")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from kataven_flask.cli.changes import Editor
+from kataven_flask.cli.complete import complete_client_key, complete_entry
 from kataven_flask.cli.options import config_option, dry_run_option, quiet_option
 from kataven_flask.editing import add_origins, find_key, remove_origins
 
@@ -17,8 +18,10 @@ def origins() -> None:
 
 
 @origins.command()
-@click.argument("client_key")
-@click.argument("entries", metavar="ENTRY...", nargs=-1, required=True)
+@click.argument("client_key", shell_complete=complete_client_key)
+@click.argument(
+    "entries", metavar="ENTRY...", nargs=-1, required=True, shell_complete=complete_entry
+)
 @config_option
 @dry_run_option
 @quiet_option
@@ -41,7 +44,7 @@ def add(
 
 
 @origins.command()
-@click.argument("client_key")
+@click.argument("client_key", shell_complete=complete_client_key)
 @click.argument("entries", metavar="ENTRY...", nargs=-1, required=True)
 @config_option
 @dry_run_option

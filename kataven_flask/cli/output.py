@@ -54,10 +54,15 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def print_json(value: object) -> None:
-    """Print one JSON value for a script."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print one JSON value for a script, with escapes for what a terminal would obey."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo("".join(c if c == "\n" or c.isprintable() else _json_escape(c) for c in text))
 
 
 def note(text: str) -> None:
     """Tell a person something beside the result, on stderr."""
     click.echo(text, err=True)
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1]

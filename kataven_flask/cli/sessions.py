@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from kataven_flask.api import MAX_USER_ID
+from kataven_flask.cli.complete import complete_client_key, complete_tenant
 from kataven_flask.cli.options import config_option, instance_option, state_option
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.registry import KeyRecord, Registry, load_registry
@@ -29,10 +30,14 @@ def sessions() -> None:
 
 
 @sessions.command()
-@click.option("--tenant", help="The tenant of the user.")
+@click.option("--tenant", shell_complete=complete_tenant, help="The tenant of the user.")
 @click.option("--user", help="The user's id in the tenant's own terms: all their sessions.")
 @click.option("--session", help="One session, ses_…, as the log names it.")
-@click.option("--key", help="A client key, pk_…: all sessions that were begun with it.")
+@click.option(
+    "--key",
+    shell_complete=complete_client_key,
+    help="A client key, pk_…: all sessions that were begun with it.",
+)
 @config_option
 @instance_option
 @state_option

@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import click
 
-from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, show_pair
+from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, require_yes, show_pair
+from kataven_flask.cli.complete import complete_tenant
 from kataven_flask.cli.options import (
     config_option,
     dry_run_option,
@@ -70,7 +71,7 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
 
     \b
     Examples:
-      kataven-flask tenants add bikes --name "City Bikes" --origin https://bikes.example
+      kataven-flask tenants add bikes --origin https://bikes.example
       kataven-flask tenants add bikes --test
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet, as_json)
@@ -111,7 +112,7 @@ def list_(config: Path, *, as_json: bool) -> None:
 
 
 @tenants.command()
-@click.argument("tenant")
+@click.argument("tenant", shell_complete=complete_tenant)
 @config_option
 @json_option
 def show(tenant: str, config: Path, *, as_json: bool) -> None:
@@ -134,7 +135,7 @@ def show(tenant: str, config: Path, *, as_json: bool) -> None:
 
 
 @tenants.command()
-@click.argument("tenant")
+@click.argument("tenant", shell_complete=complete_tenant)
 @config_option
 @dry_run_option
 @yes_option
@@ -152,7 +153,7 @@ def remove(tenant: str, config: Path, *, dry_run: bool, yes: bool, quiet: bool) 
     editor = Editor(config, dry_run, quiet)
     keys = len(find_tenant(load_registry(config), tenant).keys)
     if not (yes or dry_run):
-        click.confirm(f"Remove {tenant} and its {keys} client keys?", abort=True, err=True)
+        require_yes(f"Remove {tenant} and its {keys} client keys?")
     change = editor.change(lambda registry: remove_tenant(registry, tenant))
     editor.say(f"Removed tenant {tenant} from {change.file}.")
 
