@@ -16,9 +16,9 @@ PACKAGE = Path(kataven_flask.__file__).parent
 ROOT = "kataven_flask"
 
 LAYERS = [
-    ["errors", "assets", "text", "times", "verify"],
+    ["errors", "assets", "look_alikes", "text", "times", "verify"],
     ["origins", "keys", "body"],
-    ["explain"],
+    ["explain", "typed_origin"],
     ["tenants", "faults"],
     ["yaml_files", "yaml_splice"],
     ["registry", "schema", "signing"],
@@ -42,7 +42,7 @@ LAYERS = [
     ["demo", "demo.pages"],
     ["demo.connect", "demo.shop", "demo.stranger"],
     ["demo.run"],
-    ["cli.options", "cli.output"],
+    ["cli.key_choice", "cli.options", "cli.output"],
     [
         "cli.agents",
         "cli.check",
@@ -67,6 +67,7 @@ MAY_IMPORT_NOTHING_OF_OURS = [
     "origins",
     "keys",
     "assets",
+    "look_alikes",
     "text",
     "times",
     "verify",
@@ -83,7 +84,7 @@ KNOWN_TO = {
     "pydantic": {"tenants", "registry", "schema"},
     "pydantic_core": {"registry"},
     "yaml": {"yaml_files", "yaml_splice"},
-    "confusable_homoglyphs": {"explain"},
+    "confusable_homoglyphs": {"look_alikes"},
     "prometheus_client": {"metrics", "admin"},
     "idna": {"origins"},
     "publicsuffixlist": {"origins"},
