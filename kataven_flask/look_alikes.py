@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
-from confusable_homoglyphs.confusables import confusables_data
-
-_CONFUSABLES: Final[Mapping[str, Sequence[Mapping[str, str]]]] = confusables_data
-"""Each letter with its look-alikes: an odd one with the one it is listed under, and back."""
 _NAMED: Final = 3
 """How many odd letters are told by name."""
 
@@ -45,8 +41,18 @@ def skeleton(text: str) -> str:
 @lru_cache(maxsize=1024)
 def _prototype(letter: str) -> str:
     """Return the one of a family of look-alikes that all of the others are listed under."""
-    family = (letter, *(each["c"] for each in _CONFUSABLES.get(letter, ())))
-    return max(family, key=lambda each: (len(_CONFUSABLES.get(each, ())), each))
+    listed = _confusables()
+    family = (letter, *(each["c"] for each in listed.get(letter, ())))
+    return max(family, key=lambda each: (len(listed.get(each, ())), each))
+
+
+@cache
+def _confusables() -> Mapping[str, Sequence[Mapping[str, str]]]:
+    """Return each letter's look-alikes: an odd one's the one it is listed under, and back."""
+    # 20 MiB, and a part of a second: for a server that refuses, not for every command.
+    from confusable_homoglyphs.confusables import confusables_data  # noqa: PLC0415
+
+    return confusables_data  # type: ignore[no-any-return]
 
 
 def odd_letters(host: str) -> str:
