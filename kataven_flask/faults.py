@@ -76,12 +76,16 @@ class Marks:
         """Take over another file's places."""
         self._marks.update(other._marks)
 
-    def fault(self, path: DocumentPath, message: str) -> Fault:
-        """Make a fault at a member, or at the nearest one around it that stands in the file."""
+    def at(self, path: DocumentPath) -> Mark:
+        """Return where a member stands, or the nearest one around it that stands in a file."""
         for length in range(len(path), -1, -1):
             if mark := self._marks.get(path[:length]):
-                return Fault(mark, path_text(path), message)
-        return Fault(self._document, path_text(path), message)
+                return mark
+        return self._document
+
+    def fault(self, path: DocumentPath, message: str) -> Fault:
+        """Make a fault at a member, or at the nearest one around it that stands in a file."""
+        return Fault(self.at(path), path_text(path), message)
 
 
 def path_text(path: DocumentPath) -> str:

@@ -65,6 +65,11 @@ class Registry:
     secrets: Mapping[str, tuple[KeyRecord, Secret]]
 
 
+def empty_registry() -> Registry:
+    """Return what a file without any tenant gives."""
+    return _index(Document(version=1, tenants={}), "")
+
+
 def load_registry(path: Path) -> Registry:
     """Read the tenants' file, or a folder of such files.
 

@@ -227,6 +227,15 @@ class Secret(_Model):
     hash: SecretHash
     not_after: AwareDatetime | None = None
 
+    @property
+    def digest(self) -> str:
+        """The hash's hex digits, of which the first few name it for a person."""
+        return self.hash.removeprefix("sha256:")
+
+    def is_live(self, now: datetime) -> bool:
+        """Tell whether the secret key is not past its `not_after`."""
+        return self.not_after is None or now < self.not_after
+
 
 class ClientKey(_Model):
     """A public client key, the secret keys behind it and the origins it may be used on."""
@@ -256,7 +265,10 @@ class Tenant(_Model):
     default_agent: AgentId | None = None
     branding: Branding = Branding()
     agents: Annotated[
-        Mapping[AgentId, Agent], Field(min_length=1), AfterValidator(MappingProxyType)
+        Mapping[AgentId, Agent],
+        Field(min_length=1),
+        AfterValidator(MappingProxyType),
+        PlainSerializer(dict),
     ]
     keys: Annotated[tuple[ClientKey, ...], Field(strict=False)] = ()
     tokens: TokenPolicy = TokenPolicy()

@@ -63,7 +63,7 @@ def document_files(path: Path) -> tuple[Path, ...]:
             )
             raise ConfigurationError(message)
         return (path,)
-    files = sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES and p.name[0] != ".")
+    files = _in_folder(path)
     if not files:
         message = f"{path}: holds no .yaml file"
         raise ConfigurationError(message)
@@ -85,11 +85,22 @@ def read_document(path: Path, overlay: Mapping[Path, bytes] = NOTHING) -> PlainD
     """
     digest = hashlib.sha256()
     pages = []
-    for file in document_files(path):
+    for file in _files(path, overlay):
         raw = overlay[file] if file in overlay else _read(file)
         digest.update(raw)
         pages.append(_Reader(file).read(raw))
     return _joined(path, pages, digest.hexdigest()[:12])
+
+
+def _files(path: Path, overlay: Mapping[Path, bytes]) -> Sequence[Path]:
+    """List the files of a document, with those that the overlay has it begin with."""
+    if not overlay:
+        return document_files(path)
+    return sorted({*overlay, *(_in_folder(path) if path.is_dir() else ())})
+
+
+def _in_folder(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES and p.name[0] != ".")
 
 
 def _read(file: Path) -> bytes:

@@ -327,3 +327,26 @@ def test_color_is_for_a_terminal(config: Path) -> None:
 def test_what_is_pasted_drives_no_terminal(config: Path, typed: str) -> None:
     """An address from a stranger's mail writes nothing to the screen by itself."""
     assert "\x1b" not in explain(config, KEY, typed).output
+
+
+@pytest.mark.parametrize(
+    ("allowlist", "origin"),
+    [
+        (["acme.com"], "http://www.acme.com:8080"),
+        (["*.m\u00fcnchen.de"], "https://m\u00fcnchen.de/x"),
+        (["localhost"], "http://[::1]:3000"),
+        ([], "capacitor://localhost"),
+    ],
+)
+def test_the_command_that_it_gives_does_it(
+    tmp_path: Path, allowlist: list[str], origin: str
+) -> None:
+    """Pasted as it is printed, it has the page admitted."""
+    config = with_key(tmp_path, domain_allowlist=allowlist)
+    refused = explain(config, KEY, origin)
+    assert refused.exit_code == 1
+    name, *words = shlex.split(refused.stdout.splitlines()[-1])
+    assert name == "kataven-flask"
+    added = CliRunner().invoke(main, words)
+    assert added.exit_code == 0, added.output
+    assert explain(config, KEY, origin).exit_code == 0
