@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, Final, TypeAlias
 
 from kataven_flask import yaml_splice
+from kataven_flask.advice import covers
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.keys import TENANT_ID
-from kataven_flask.origins import DEFAULT_PORTS, OriginPattern, OriginPatternError
+from kataven_flask.origins import OriginPattern, OriginPatternError
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import Secret, Tenant
 from kataven_flask.times import utc_minute
@@ -135,12 +136,12 @@ def revoke_secret(record: KeyRecord, short_hash: str) -> Edit:
 
 def add_origins(record: KeyRecord, entries: tuple[str, ...]) -> Edit:
     """Plan more allowlist entries, or raise ConfigurationError where one is bad or there."""
-    known = {_same(entry): entry.text for entry in record.key.domain_allowlist}
+    known = list(record.key.domain_allowlist)
     for text in entries:
         pattern = _parsed(text)
-        if _same(pattern) in known:
-            raise ConfigurationError(f"{text}: stands there already, as {known[_same(pattern)]}")
-        known[_same(pattern)] = text
+        if (there := _index(known, pattern)) is not None:
+            raise ConfigurationError(f"{text}: stands there already, as {known[there].text}")
+        known.append(pattern)
     path = (*_path(record), "domain_allowlist")
     return Edit(record.tenant_id, _in_turn(*(_append(path, text) for text in entries)))
 
@@ -148,14 +149,13 @@ def add_origins(record: KeyRecord, entries: tuple[str, ...]) -> Edit:
 def remove_origins(record: KeyRecord, entries: tuple[str, ...]) -> Edit:
     """Plan fewer allowlist entries, or raise ConfigurationError where one isn't there."""
     path = (*_path(record), "domain_allowlist")
-    known = [_same(entry) for entry in record.key.domain_allowlist]
+    known = record.key.domain_allowlist
     indexes = set()
     for text in entries:
-        pattern = _same(_parsed(text))
-        if pattern not in known:
-            there = ", ".join(e.text for e in record.key.domain_allowlist) or "nothing"
-            raise ConfigurationError(f"{text}: is not in the allowlist; there is {there}")
-        indexes.add(known.index(pattern))
+        if (there := _index(known, _parsed(text))) is None:
+            names = ", ".join(entry.text for entry in known) or "nothing"
+            raise ConfigurationError(f"{text}: is not in the allowlist; there is {names}")
+        indexes.add(there)
     steps = (_remove((*path, index)) for index in sorted(indexes, reverse=True))
     return Edit(record.tenant_id, _in_turn(*steps))
 
@@ -211,12 +211,10 @@ def _parsed(text: str) -> OriginPattern:
         raise ConfigurationError(f"{text}: {error}") from error
 
 
-def _same(pattern: OriginPattern) -> tuple[object, ...]:
-    """Return what two entries share that admit the same, however they are written."""
-    ports = frozenset(
-        (scheme, pattern.port or DEFAULT_PORTS.get(scheme)) for scheme in pattern.schemes
-    )
-    return ports, pattern.host, pattern.subdomains, pattern.any_port
+def _index(entries: Sequence[OriginPattern], pattern: OriginPattern) -> int | None:
+    """Return which entry admits the very same origins, however the two are written."""
+    same = (i for i, e in enumerate(entries) if covers(e, pattern) and covers(pattern, e))
+    return next(same, None)
 
 
 def _two_are_live(record: KeyRecord, live: list[Secret]) -> str:

@@ -163,7 +163,7 @@ def test_a_test_tenant_works_on_loopback_alone(desk: Desk) -> None:
         (("tenants", "remove", "bikes"), "no tenant 'bikes'"),
         (("agents", "add", "bikes", "chat"), "no tenant 'bikes'"),
         (("agents", "add", "acme", "sales"), "has an agent sales already"),
-        (("agents", "add", "acme", "Sales Team"), "not a agent id"),
+        (("agents", "add", "acme", "Sales Team"), "not an agent id"),
         (("keys", "create", "bikes"), "no tenant 'bikes'"),
         (("keys", "create", "acme", "--agent", "chat"), "no agent 'chat' here"),
         (("keys", "create", "acme", "--origin", "https://acme.com/"), "write https://acme.com"),
