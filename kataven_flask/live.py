@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from kataven_flask import key_ring_file
 from kataven_flask.errors import ConfigurationError
@@ -106,15 +106,23 @@ class Live(Generic[_T]):
             _log.info("%s revision %s is in force", self._name, loaded.revision)
 
 
+class Watched(Protocol):
+    """What has to be looked at now and then."""
+
+    def look(self) -> None:
+        """Look, and go on whatever happens."""
+        ...
+
+
 class Watch:
     """Looks at what is live from one background thread.
 
     Args:
-        *lives: What to look at.
+        *watched: What to look at.
     """
 
-    def __init__(self, *lives: Live[Any]) -> None:
-        self._lives = lives
+    def __init__(self, *watched: Watched) -> None:
+        self._watched = watched
         self._stopped = threading.Event()
 
     def start(self) -> None:
@@ -122,9 +130,9 @@ class Watch:
         threading.Thread(target=self._watch, name="file-watch", daemon=True).start()
 
     def look(self) -> None:
-        """Look at all the files once."""
-        for live in self._lives:
-            live.look()
+        """Look at all of it once."""
+        for each in self._watched:
+            each.look()
 
     def close(self) -> None:
         """Stop watching."""

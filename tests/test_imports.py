@@ -16,9 +16,9 @@ PACKAGE = Path(kataven_flask.__file__).parent
 ROOT = "kataven_flask"
 
 LAYERS = [
-    ["errors", "assets", "text", "times", "verify"],
+    ["errors", "assets", "look_alikes", "text", "times", "verify"],
     ["origins", "keys", "body", "durations"],
-    ["explain"],
+    ["explain", "typed_origin"],
     ["member_types"],
     ["tenants", "faults", "yaml_words"],
     ["yaml_files", "yaml_splice", "fault_words"],
@@ -43,8 +43,16 @@ LAYERS = [
     ["demo", "demo.pages"],
     ["demo.connect", "demo.shop", "demo.stranger"],
     ["demo.run"],
-    ["cli.complete", "cli.manners", "cli.options", "cli.output", "cli.progress", "cli.token_words"],
-    ["cli.changes"],
+    [
+        "cli.complete",
+        "cli.key_choice",
+        "cli.manners",
+        "cli.options",
+        "cli.output",
+        "cli.progress",
+        "cli.token_words",
+    ],
+    ["cli.changes", "cli.explanation"],
     [
         "cli.agents",
         "cli.check",
@@ -69,6 +77,7 @@ MAY_IMPORT_NOTHING_OF_OURS = [
     "origins",
     "keys",
     "assets",
+    "look_alikes",
     "text",
     "times",
     "verify",
@@ -85,7 +94,7 @@ KNOWN_TO = {
     "pydantic": {"durations", "member_types", "tenants", "fault_words", "registry"},
     "pydantic_core": {"durations", "member_types", "fault_words"},
     "yaml": {"yaml_files", "yaml_splice", "yaml_words"},
-    "confusable_homoglyphs": {"explain"},
+    "confusable_homoglyphs": {"look_alikes"},
     "prometheus_client": {"metrics", "admin"},
     "idna": {"origins"},
     "publicsuffixlist": {"origins"},

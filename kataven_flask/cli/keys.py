@@ -10,6 +10,7 @@ import click
 
 from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, require_yes, show_pair
 from kataven_flask.cli.complete import complete_agent, complete_client_key, complete_tenant
+from kataven_flask.cli.key_choice import find_record
 from kataven_flask.cli.options import (
     config_option,
     dry_run_option,
@@ -22,14 +23,12 @@ from kataven_flask.editing import (
     SHORT_HASH,
     Edit,
     add_key,
-    find_key,
     find_tenant,
     revoke_key,
     revoke_secret,
     rotate_secret,
 )
-from kataven_flask.errors import ConfigurationError
-from kataven_flask.keys import generate_secret_key, hash_secret_key, parse_client_key
+from kataven_flask.keys import generate_secret_key, hash_secret_key, mode_of
 from kataven_flask.registry import KeyRecord, Registry, load_registry
 from kataven_flask.tenants import ClientKey, Secret
 from kataven_flask.times import iso_utc, utc_minute
@@ -139,13 +138,12 @@ def rotate(  # noqa: PLR0913 - an option each
       kataven-flask keys rotate pk_live_acme_… --hours 0
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor, now = Editor(config, dry_run, quiet, as_json), datetime.now(UTC)
-    name = parse_client_key(client_key)
-    if name is None:
-        raise ConfigurationError("that is no client key; see `kataven-flask keys list`")
-    secret_key = generate_secret_key(name.tenant, name.mode)
+    record = find_record(load_registry(config), client_key)
+    client_key = record.key.client_key
+    secret_key = generate_secret_key(record.tenant_id, mode_of(client_key))
     new_hash, overlap = hash_secret_key(secret_key), timedelta(hours=hours)
     change = editor.change(
-        lambda registry: rotate_secret(find_key(registry, client_key), new_hash, now, overlap)
+        lambda registry: rotate_secret(find_record(registry, client_key), new_hash, now, overlap)
     )
     if dry_run:
         return
@@ -185,12 +183,13 @@ def revoke(  # noqa: PLR0913 - an option each
     editor = Editor(config, dry_run, quiet)
 
     def plan(registry: Registry) -> Edit:
-        record = find_key(registry, client_key)
+        record = find_record(registry, client_key)
         return revoke_key(record) if secret is None else revoke_secret(record, secret)
 
     registry = load_registry(config)
+    key = find_record(registry, client_key).key
+    client_key, name = key.client_key, key.name
     plan(registry)  # before a question is asked about what can't be done
-    name = registry.keys[client_key].key.name
     what = f"{client_key} ({name})" if secret is None else f"secret {secret} of {client_key}"
     if not (yes or dry_run):
         require_yes(f"End {what}?")

@@ -108,6 +108,8 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     )
     app = create_app(settings)
     parts = parts_of(app)
+    if workers > 1:
+        parts.refused.share()
 
     def make_server() -> Server:
         parts.watch.start()
@@ -116,7 +118,9 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     def ready() -> None:
         _announce(settings, parts.live.current, address)
 
-    sys.exit(run_workers(make_server, listener, workers, ready=ready, idle=parts.watch.look))
+    status = run_workers(make_server, listener, workers, ready=ready, idle=parts.watch.look)
+    parts.refused.close()
+    sys.exit(status)
 
 
 def _require_ip_address(text: str) -> None:
