@@ -18,6 +18,12 @@ ROOT = "kataven_flask"
 LAYERS = [
     ["errors", "assets", "text", "times", "verify"],
     ["origins", "keys", "body"],
+    ["doctor.target", "doctor.wire"],
+    ["doctor.words"],
+    ["doctor.browser"],
+    ["doctor.steps"],
+    ["doctor.service"],
+    ["doctor.session"],
     ["explain"],
     ["tenants", "faults"],
     ["yaml_files", "yaml_splice"],

@@ -9,6 +9,7 @@ import click
 
 from kataven_flask.cli.check import check
 from kataven_flask.cli.demo import demo
+from kataven_flask.cli.doctor import doctor
 from kataven_flask.cli.keys import keys
 from kataven_flask.cli.serve import serve
 from kataven_flask.cli.sessions import sessions
@@ -34,5 +35,5 @@ def main() -> None:
     """Sign-in for embeddable widgets, on your own server."""
 
 
-for command in (serve, demo, check, keys, sessions, signing_keys):
+for command in (serve, demo, check, doctor, keys, sessions, signing_keys):
     main.add_command(command)
