@@ -18,6 +18,7 @@ CLOCK_SKEW: Final = 10
 """Seconds that this host's clock may be off."""
 JWKS_TIMEOUT: Final = 5
 """Seconds to wait for the public keys."""
+_NO_KEYS: Final = (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecodeError)
 _REQUIRED: Final = ["exp", "iat", "jti", "sub", "iss", "aud", "sid"]
 
 
@@ -110,7 +111,7 @@ class SessionVerifier:
                 kid = jwt.get_unverified_header(unverified_jwt)["kid"]
                 return jwt.PyJWKSet.from_dict(dict(self._keys))[kid]
             return self._jwks.get_signing_key_from_jwt(unverified_jwt)
-        except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecodeError) as error:
+        except (*_NO_KEYS, NotImplementedError, TypeError) as error:  # or of no known kind
             raise KeysUnavailableError("the sign-in service's keys can't be fetched") from error
 
     def _decode(self, unverified_jwt: str, key: jwt.PyJWK) -> dict[str, Any]:

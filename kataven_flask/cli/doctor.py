@@ -143,6 +143,9 @@ def _verdict(target: Target, steps: Iterable[Step]) -> Iterator[str]:
         several = f"{len(failed)} steps failed; begin with {failed[0]}."
         yield styled(several if len(failed) > 1 else f"1 step failed: {failed[0]}.", "bad")
         return
+    if target.is_mixed_content:
+        yield styled("Nothing failed, but a browser blocks http in a page of https.", "warn")
+        return
     warnings = f", with {len(warned)} warning{'s' * (len(warned) > 1)}" if warned else ""
     if no_guests and all(step.name != "exchange" for step in steps):
         yield styled(f"Nothing failed{warnings}, but a user's sign-in was not tried.", "warn")

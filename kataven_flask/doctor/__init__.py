@@ -37,6 +37,18 @@ class Check:
     needs: tuple[str, ...] = ()
     despite: frozenset[str] = frozenset()
 
+    def taken(self, visit: Visit) -> Step:
+        """Carry it out, and return what it came to."""
+        try:
+            result = self.run(visit)
+        except Stop as stop:
+            result = stop.result
+        answer = result.answer
+        status, ms = (None, result.ms) if answer is None else (answer.status, answer.ms)
+        return Step(
+            self.name, result.state, result.summary, status, ms, result.code, result.findings
+        )
+
 
 CHECKS: Final = (
     Check("reach", service.reach),
@@ -94,20 +106,10 @@ def examine(
             step = Step(check.name, "skipped", f"needs {missing}")
         else:
             begins(check.name)
-            step = _take(check, visit)
+            step = check.taken(visit)
         taken[check.name] = step
         yield step
 
 
 def _is_met(step: Step, check: Check) -> bool:
     return step.state in {"ok", "warning"} or step.code in check.despite
-
-
-def _take(check: Check, visit: Visit) -> Step:
-    try:
-        result = check.run(visit)
-    except Stop as stop:
-        result = stop.result
-    answer = result.answer
-    status, ms = (None, result.ms) if answer is None else (answer.status, answer.ms)
-    return Step(check.name, result.state, result.summary, status, ms, result.code, result.findings)

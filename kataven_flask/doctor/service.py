@@ -38,6 +38,8 @@ OK: Final = 200
 JWKS: Final = "/.well-known/jwks.json"
 PLAIN: Final = {"User-Agent": AGENT, "Accept": JSON}
 """The headers of a caller that is no browser."""
+_BAD_REQUEST: Final = 400
+"""What a TLS port of a proxy says to plain HTTP; `/healthz` never does."""
 _NOT_PUBLIC: Final = {401, 403, 404}
 _ADMITS: Final = {"guest": "guests alone", "user": "users alone", "both": "guests and users"}
 
@@ -48,6 +50,8 @@ def reach(visit: Visit) -> Result:
     visit.ahead = _ahead_by_date(visit, answer)
     if answer.status in words.NO_SERVER and code_of(answer) is None:
         raise refusal(answer, visit.target, of_page=False)
+    if answer.status == _BAD_REQUEST and visit.target.server.scheme == "http":
+        raise failure(answer, "a bad request", words.TLS_PORT)
     at = f"at {printable(answer.peer)}" + (f", {answer.tls}" if answer.tls else "")
     is_ours = answer.status == OK and b'"alive"' in answer.body
     result = Result(f"{'alive' if is_ours else 'something answers'} {at}", answer)

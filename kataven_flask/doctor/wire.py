@@ -166,8 +166,11 @@ class _Call:
             connection.request(*request)
             with connection.getresponse() as response:
                 body = response.read(MAX_ANSWER + 1)
+                missing = response.length
             if len(body) > MAX_ANSWER:
                 raise Unreachable("too_large")
+            if missing:
+                raise http.client.IncompleteRead(body, missing)
             return Answer(response.status, tuple(response.getheaders()), body, ms(), peer, tls)
         finally:
             connection.close()

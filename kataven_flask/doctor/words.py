@@ -69,7 +69,7 @@ _NO_ANSWER: Final[Mapping[Reason, tuple[str, str]]] = {
     ),
     "broken": (
         "The connection was closed before an answer was whole.",
-        "Something on the way cut it, or the server fell over; look at its log.",
+        "Does this port speak TLS? Then write https://. Or the server fell over; its log tells.",
     ),
     "not_http": (
         "What answered doesn't speak HTTP.",
@@ -175,8 +175,8 @@ _OF_CODE: Final[Mapping[str, tuple[str, str]]] = {
         "Try again {later}. Behind a proxy the server needs --trusted-proxy, or all count as one.",
     ),
     "state_unavailable": (
-        "The state store can't be reached, so nobody can renew a session or sign in.",
-        f"{_LOG}, and at its Redis or its disk; then try again {{later}}.",
+        "The state store can't be reached: nobody can renew or sign in.",
+        "Look at the server's log, its Redis or its disk; then try again {later}.",
     ),
     "internal_error": (
         "The server has a fault of its own.",
@@ -209,11 +209,11 @@ _OF_CODE: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "not_found": (
         "The server has no such path.",
-        "Does the proxy change paths, or does --url end too late? Or the server is older.",
+        "Does the proxy change paths? Or the server is older than this command.",
     ),
     "method_not_allowed": (
         "The server doesn't take this method here.",
-        "Does the proxy change paths or methods? Or the server is older.",
+        "Does the proxy change paths or methods? Or the server is older than this.",
     ),
     "bad_gateway": (
         "A proxy answers, but reaches no server behind it.",
@@ -225,7 +225,7 @@ _COMMANDS: Final = {
 }
 NO_SERVER: Final = {502: "bad_gateway", 503: "bad_gateway", 504: "bad_gateway"}
 """What a proxy means where it answers in the server's place."""
-_OF_STATUS: Final = {**NO_SERVER, 404: "not_found", 405: "method_not_allowed", 429: "rate_limited"}
+_OF_STATUS: Final = {**NO_SERVER, 429: "rate_limited"}
 
 
 def refused(code: str | None, status: int, target: Target, retry_after: int | None) -> Finding:
@@ -255,7 +255,7 @@ def _without_words(code: str | None, status: int) -> tuple[str, str]:
     if code is None:
         return (
             f"Status {status}, and no reason as kataven-flask gives one.",
-            "A proxy or a firewall answers in its place; look at its log.",
+            "A proxy, a firewall or another server answers in its place; look at --url.",
         )
     return f"The server refuses it: {code}.", f"{_LOG}."
 
@@ -265,6 +265,10 @@ def _without_words(code: str | None, status: int) -> tuple[str, str]:
 WEB_PAGE: Final = Finding(
     "A web page came instead: a proxy or another site answers at this address.",
     "Look at --url, and at what the proxy passes on to kataven-flask.",
+)
+TLS_PORT: Final = Finding(
+    "The server takes the request itself for a wrong one.",
+    "Is it a TLS port? Then --url begins with https://.",
 )
 NOT_OURS: Final = Finding(
     "This is not what kataven-flask answers.",
