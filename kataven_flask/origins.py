@@ -116,6 +116,10 @@ class Origin:
         """Whether only this machine can serve it (RFC 6761, section 6.3; RFC 8252, 8.3)."""
         return _is_loopback(self.host)
 
+    def is_same_site(self, other: Origin) -> bool:
+        """Tell whether a browser takes both for one site (HTML, section 7.1.1, "same site")."""
+        return (self.scheme, _site(self.host)) == (other.scheme, _site(other.host))
+
     def __str__(self) -> str:
         """Serialize it as RFC 6454, section 6.2, does: without the scheme's own port."""
         if self.port is None or self.port == DEFAULT_PORTS.get(self.scheme):
@@ -258,6 +262,13 @@ def _is_loopback(host: str) -> bool:
         return True
     address = _ip_address(host)
     return address is not None and address.is_loopback
+
+
+def _site(host: str) -> str:
+    """Return a host's registrable domain, or the host where it has none."""
+    if _ip_address(host) is not None:
+        return host
+    return _public_suffixes().privatesuffix(host) or host
 
 
 def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

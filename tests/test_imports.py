@@ -18,6 +18,12 @@ ROOT = "kataven_flask"
 LAYERS = [
     ["errors", "assets", "look_alikes", "text", "times", "verify"],
     ["origins", "keys", "body", "durations"],
+    ["doctor.target", "doctor.wire"],
+    ["doctor.words"],
+    ["doctor.browser"],
+    ["doctor.steps"],
+    ["doctor.service"],
+    ["doctor.session"],
     ["explain", "typed_origin"],
     ["member_types"],
     ["tenants", "faults", "yaml_words"],

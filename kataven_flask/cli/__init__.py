@@ -19,6 +19,7 @@ _COMMANDS: Final = (
     "agents",
     "keys",
     "origins",
+    "doctor",
     "tokens",
     "sessions",
     "signing-keys",
