@@ -50,6 +50,11 @@ _NEARNESS: Final = {kind: rank for rank, kind in enumerate(Kind)}
 _THIS_MACHINE: Final = {"0.0.0.0", "[::]"}  # noqa: S104 - compared, not bound
 _WHOLE_NAME: Final = 4
 """Letters that a name has at least for one of them to be a slip, and twice that for two."""
+_NOWHERE: Final = ".invalid"
+_NO_PAGE: Final = (
+    "no page can be on a host under .invalid (RFC 6761, section 6.4); `kataven-flask doctor` asks"
+    " from one, to see it refused"
+)
 _USE_LOCALHOST: Final = "a pk_test_ key takes loopback hosts alone; open the page on localhost"
 _TEST_KEY: Final = "a pk_test_ key takes loopback hosts alone; use the tenant's pk_live_ key there"
 
@@ -173,6 +178,8 @@ def explain(
         proposed = OriginPattern.parse(str(origin))
     except OriginPatternError as error:
         return Explanation(origin, verdicts, None, str(error))
+    if origin.host.endswith(_NOWHERE):
+        return Explanation(origin, verdicts, None, _NO_PAGE)
     if loopback_only and not proposed.is_loopback:
         obstacle = _USE_LOCALHOST if origin.host in _THIS_MACHINE else _TEST_KEY
         return Explanation(origin, verdicts, None, obstacle)

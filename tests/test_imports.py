@@ -58,7 +58,7 @@ LAYERS = [
         "cli.progress",
         "cli.token_words",
     ],
-    ["cli.changes", "cli.explanation"],
+    ["cli.changes", "cli.explanation", "cli.reading"],
     [
         "cli.agents",
         "cli.check",

@@ -14,6 +14,7 @@ import click
 from kataven_flask.advice import advice
 from kataven_flask.cli.options import config_option, quiet_option
 from kataven_flask.cli.output import print_json, styled
+from kataven_flask.cli.progress import patience
 from kataven_flask.faults import Fault, FaultyDocumentError
 from kataven_flask.registry import Registry, read_registry
 
@@ -88,7 +89,8 @@ def check(config: Path, form: str, *, strict: bool, quiet: bool) -> None:
 
 def _read(config: Path, now: datetime) -> _Result:
     try:
-        registry, plain = read_registry(config)
+        with patience(f"reading {config}"):
+            registry, plain = read_registry(config)
     except FaultyDocumentError as error:
         return _Result(config, None, error.faults, ())
     return _Result(config, registry, (), advice(registry, plain.marks, now))

@@ -19,6 +19,7 @@ from kataven_flask.cli.options import (
     yes_option,
 )
 from kataven_flask.cli.output import print_json, table
+from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import (
     SHORT_HASH,
     Edit,
@@ -29,7 +30,7 @@ from kataven_flask.editing import (
     rotate_secret,
 )
 from kataven_flask.keys import generate_secret_key, hash_secret_key, mode_of
-from kataven_flask.registry import KeyRecord, Registry, load_registry
+from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import ClientKey, Secret
 from kataven_flask.times import iso_utc, utc_minute
 
@@ -77,7 +78,7 @@ def create(  # noqa: PLR0913 - an option each
       kataven-flask keys create acme --test
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet, as_json)
-    find_tenant(load_registry(config), tenant)  # before a pair is made of whatever was typed
+    find_tenant(read_tenants(config), tenant)  # before a pair is made of whatever was typed
     pair = Pair.make(tenant, "test" if test else "live")
     members = pair.members(name, origins or (TEST_ORIGINS if test else ()), agent)
     change = editor.change(lambda registry: add_key(registry, tenant, members))
@@ -97,7 +98,7 @@ def list_(tenant: str | None, config: Path, *, as_json: bool) -> None:
       kataven-flask keys list
       kataven-flask keys list acme --json
     """  # noqa: D301 - click's own mark for lines that it mustn't join
-    registry, now = load_registry(config), datetime.now(UTC)
+    registry, now = read_tenants(config), datetime.now(UTC)
     if tenant is not None:
         find_tenant(registry, tenant)
     records = [r for r in registry.keys.values() if tenant in (None, r.tenant_id)]
@@ -138,7 +139,7 @@ def rotate(  # noqa: PLR0913 - an option each
       kataven-flask keys rotate pk_live_acme_… --hours 0
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor, now = Editor(config, dry_run, quiet, as_json), datetime.now(UTC)
-    record = find_record(load_registry(config), client_key)
+    record = find_record(read_tenants(config), client_key)
     client_key = record.key.client_key
     secret_key = generate_secret_key(record.tenant_id, mode_of(client_key))
     new_hash, overlap = hash_secret_key(secret_key), timedelta(hours=hours)
@@ -186,7 +187,7 @@ def revoke(  # noqa: PLR0913 - an option each
         record = find_record(registry, client_key)
         return revoke_key(record) if secret is None else revoke_secret(record, secret)
 
-    registry = load_registry(config)
+    registry = read_tenants(config)
     key = find_record(registry, client_key).key
     client_key, name = key.client_key, key.name
     plan(registry)  # before a question is asked about what can't be done

@@ -12,8 +12,8 @@ from kataven_flask.cli.explanation import find_out, finding_as_json, print_findi
 from kataven_flask.cli.key_choice import find_record
 from kataven_flask.cli.options import config_option, dry_run_option, json_option, quiet_option
 from kataven_flask.cli.output import print_json
+from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import add_origins, remove_origins
-from kataven_flask.registry import load_registry
 from kataven_flask.typed_origin import read_typed_origin
 
 
@@ -94,7 +94,7 @@ def explain_(client_key: str, origin: str, config: Path, *, as_json: bool, quiet
       kataven-flask origins explain pk_live_acme_… https://www.acme.com
       kataven-flask origins explain "acme.com production" localhost:3000
     """  # noqa: D301 - click's own mark for lines that it mustn't join
-    record = find_record(load_registry(config), client_key)
+    record = find_record(read_tenants(config), client_key)
     found = find_out(record, read_typed_origin(origin), config)
     if as_json:
         print_json(finding_as_json(found))

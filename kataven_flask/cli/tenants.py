@@ -18,8 +18,9 @@ from kataven_flask.cli.options import (
     yes_option,
 )
 from kataven_flask.cli.output import print_json, styled, table
+from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import add_tenant, find_tenant, remove_tenant
-from kataven_flask.registry import KeyRecord, Registry, load_registry
+from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import AuthMode, Tenant, TokenPolicy
 from kataven_flask.times import duration
 
@@ -100,7 +101,7 @@ def list_(config: Path, *, as_json: bool) -> None:
 
     Example: kataven-flask tenants list
     """
-    registry = load_registry(config)
+    registry = read_tenants(config)
     if as_json:
         print_json([_as_json(tenant_id, registry) for tenant_id in registry.tenants])
         return
@@ -120,7 +121,7 @@ def show(tenant: str, config: Path, *, as_json: bool) -> None:
 
     Example: kataven-flask tenants show acme
     """
-    registry = load_registry(config)
+    registry = read_tenants(config)
     found = find_tenant(registry, tenant)
     if as_json:
         print_json(_as_json(tenant, registry))
@@ -151,7 +152,7 @@ def remove(tenant: str, config: Path, *, dry_run: bool, yes: bool, quiet: bool) 
       kataven-flask tenants remove bikes
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
-    keys = len(find_tenant(load_registry(config), tenant).keys)
+    keys = len(find_tenant(read_tenants(config), tenant).keys)
     if not (yes or dry_run):
         require_yes(f"Remove {tenant} and its {keys} client keys?")
     change = editor.change(lambda registry: remove_tenant(registry, tenant))

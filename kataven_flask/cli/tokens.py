@@ -13,6 +13,7 @@ import click
 
 from kataven_flask.cli.options import config_option, instance_option, json_option, quiet_option
 from kataven_flask.cli.output import note, print_json, styled, table
+from kataven_flask.cli.reading import read_tenants
 from kataven_flask.cli.token_words import (
     claim_rows,
     header_rows,
@@ -26,7 +27,7 @@ from kataven_flask.inspection import Here, Inspection, inspect
 from kataven_flask.key_ring_file import as_owner_of, read_key_ring
 from kataven_flask.outlook import Reason
 from kataven_flask.recognition import Kind
-from kataven_flask.registry import Registry, load_registry
+from kataven_flask.registry import Registry
 from kataven_flask.settings import checked_issuer
 from kataven_flask.signing import KeyRing
 from kataven_flask.text import visible
@@ -145,7 +146,7 @@ def _look_around(config: Path, instance: Path, issuer: str | None) -> tuple[Here
     except ConfigurationError as error:
         faults.append(str(error))
     try:
-        registry = load_registry(config)
+        registry = read_tenants(config)
     except FaultyDocumentError:
         faults.append(f"{config}: has faults; `kataven-flask check` lists them")
     except ConfigurationError as error:
