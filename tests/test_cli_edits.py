@@ -310,9 +310,9 @@ def test_keys_are_listed(desk: Desk) -> None:
     """Of one tenant or of all; a secret by its first digits and its end."""
     desk.run("keys", "rotate", KEY, "--hours", "0")
     lines = desk.run("keys", "list", "acme").stdout.splitlines()
-    assert lines[0].split() == ["CLIENT", "KEY", "NAME", "STATE", "SECRETS"]
-    assert len(lines) == 3
-    assert "56a92e29c7db ended" in lines[1]
+    assert lines[0].split() == ["CLIENT", "KEY", "STATE", "NAME"]
+    assert lines[1].split()[:2] == [KEY, "live"]
+    assert lines[2].split()[:3] == ["secret", "56a92e29c7db", "ended"]
     assert len(desk.json("keys", "list")) == 3
     (first, second) = desk.json("keys", "list", "acme")[0]["secrets"]
     assert (first["live"], second["live"]) == (False, True)

@@ -13,7 +13,7 @@ import click
 
 from kataven_flask.advice import advice
 from kataven_flask.cli.options import config_option, quiet_option
-from kataven_flask.cli.output import print_json, styled
+from kataven_flask.cli.output import counted, print_json, styled
 from kataven_flask.cli.progress import patience
 from kataven_flask.faults import Fault, FaultyDocumentError
 from kataven_flask.registry import Registry, read_registry
@@ -110,21 +110,17 @@ def _print_text(result: _Result) -> None:
 
 
 def _summarize(result: _Result, *, strict: bool) -> None:
-    warnings = _count(len(result.warnings), "warning")
+    warnings = counted(len(result.warnings), "warning")
     if result.registry is None:
-        raise click.ClickException(f"{_count(len(result.faults), 'fault')} in {result.config}")
+        raise click.ClickException(f"{counted(len(result.faults), 'fault')} in {result.config}")
     if strict and result.warnings:
         raise click.ClickException(f"{warnings} in {result.config}, and --strict takes none")
     tenants, keys = len(result.registry.tenants), len(result.registry.keys)
     click.echo(
-        f"{result.config} {styled('is sound', 'good')}: {_count(tenants, 'tenant')},"
-        f" {_count(keys, 'client key')}{f', {warnings}' if result.warnings else ''}"
+        f"{result.config} {styled('is sound', 'good')}: {counted(tenants, 'tenant')},"
+        f" {counted(keys, 'client key')}{f', {warnings}' if result.warnings else ''}"
         f" (revision {result.registry.revision})"
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 # --- for a script

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def create(  # noqa: PLR0913 - an option each
     pair = Pair.make(tenant, "test" if test else "live")
     members = pair.members(name, origins or (TEST_ORIGINS if test else ()), agent)
     change = editor.change(lambda registry: add_key(registry, tenant, members))
-    editor.say(f"Added a key to {change.file}; running servers have it in two seconds.\n")
+    editor.say(f"Added a key to {change.file}; servers have it in two seconds.\n")
     show_pair(editor, change, pair)
 
 
@@ -105,11 +106,8 @@ def list_(tenant: str | None, config: Path, *, as_json: bool) -> None:
     if as_json:
         print_json([_as_json(record, now) for record in records])
         return
-    rows = [
-        (record.key.client_key, record.key.name, _state(record.key, now), _secrets(record.key, now))
-        for record in records
-    ]
-    click.echo(table(("CLIENT KEY", "NAME", "STATE", "SECRETS"), rows))
+    rows = [row for record in records for row in _rows(record.key, now)]
+    click.echo(table(("CLIENT KEY", "STATE", "NAME"), rows))
 
 
 @keys.command()
@@ -154,7 +152,7 @@ def rotate(  # noqa: PLR0913 - an option each
         end = None if ends is None else iso_utc(ends.timestamp())
         print_json({"client_key": client_key, "secret_key": secret_key, "old_ends_at": end})
         return
-    editor.say(f"Added a secret key to {client_key}; running servers have it in two seconds.\n")
+    editor.say(f"Added a secret key to {change.file}; servers have it in two seconds.\n")
     click.echo(f"  secret key   {secret_key}")
     editor.say("\nIt is for the tenant's backend alone; it is shown this once and kept nowhere.")
     if ends is not None:
@@ -201,8 +199,8 @@ def revoke(  # noqa: PLR0913 - an option each
 # --- words
 
 
-def _state(key: ClientKey, now: datetime) -> str:
-    if not key.enabled:
+def _state(key: ClientKey | Secret, now: datetime) -> str:
+    if isinstance(key, ClientKey) and not key.enabled:
         return "off"
     if key.not_after is None:
         return "live"
@@ -210,15 +208,10 @@ def _state(key: ClientKey, now: datetime) -> str:
     return f"{word} {utc_minute(key.not_after.timestamp())}"
 
 
-def _secrets(key: ClientKey, now: datetime) -> str:
-    return ", ".join(_secret(secret, now) for secret in key.secrets) or "none"
-
-
-def _secret(secret: Secret, now: datetime) -> str:
-    name, ends = secret.digest[:SHORT_HASH], secret.not_after
-    if ends is None:
-        return name
-    return f"{name} {'until' if secret.is_live(now) else 'ended'} {utc_minute(ends.timestamp())}"
+def _rows(key: ClientKey, now: datetime) -> Iterator[tuple[str, str, str]]:
+    yield key.client_key, _state(key, now), key.name
+    for secret in key.secrets:
+        yield f"  secret {secret.digest[:SHORT_HASH]}", _state(secret, now), ""
 
 
 def _as_json(record: KeyRecord, now: datetime) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def add(
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
     change = editor.change(lambda registry: add_origins(find_record(registry, client_key), entries))
-    editor.say(f"Added to {change.file}; running servers have it in two seconds.")
+    editor.say(f"Added to {change.file}; servers have it in two seconds.")
 
 
 @origins.command()

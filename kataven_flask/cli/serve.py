@@ -13,6 +13,7 @@ import click
 
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.cli.options import config_option, instance_option, state_option
+from kataven_flask.cli.output import counted
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
@@ -134,7 +135,7 @@ def _announce(settings: Settings, registry: Registry, address: Address) -> None:
     url = f"http://{_local(address)}"
     click.echo(f"kataven-flask listens on http://{address}  (Ctrl-C stops it)")
     click.echo(
-        f"  tenants   {len(registry.tenants)} with {len(registry.keys)} client keys,"
+        f"  tenants   {len(registry.tenants)} with {counted(len(registry.keys), 'client key')},"
         f" from {settings.config} (revision {registry.revision})"
     )
     click.echo(f"  issuer    {registry.issuer or settings.issuer}")

@@ -17,7 +17,7 @@ from kataven_flask.cli.options import (
     quiet_option,
     yes_option,
 )
-from kataven_flask.cli.output import print_json, styled, table
+from kataven_flask.cli.output import counted, print_json, styled, table
 from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import add_tenant, find_tenant, remove_tenant
 from kataven_flask.registry import KeyRecord, Registry
@@ -84,7 +84,7 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
     if pair:
         members["keys"] = [pair.members(None, origins or TEST_ORIGINS, None)]
     change = editor.change(lambda registry: add_tenant(registry, tenant, members))
-    editor.say(f"Added tenant {tenant} to {change.file}; running servers have it in two seconds.\n")
+    editor.say(f"Added tenant {tenant} to {change.file}; servers have it in two seconds.\n")
     if pair:
         show_pair(editor, change, pair)
     elif as_json and not dry_run:
@@ -154,7 +154,7 @@ def remove(tenant: str, config: Path, *, dry_run: bool, yes: bool, quiet: bool) 
     editor = Editor(config, dry_run, quiet)
     keys = len(find_tenant(read_tenants(config), tenant).keys)
     if not (yes or dry_run):
-        require_yes(f"Remove {tenant} and its {keys} client keys?")
+        require_yes(f"Remove {tenant} and its {counted(keys, 'client key')}?")
     change = editor.change(lambda registry: remove_tenant(registry, tenant))
     editor.say(f"Removed tenant {tenant} from {change.file}.")
 
