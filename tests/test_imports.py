@@ -26,7 +26,7 @@ LAYERS = [
     ["doctor.session"],
     ["explain", "typed_origin"],
     ["member_types"],
-    ["tenants", "faults", "yaml_words"],
+    ["tenants", "faults", "yaml_words", "yaml_flow"],
     ["yaml_files", "yaml_splice", "fault_words"],
     ["registry", "schema", "signing"],
     ["advice", "key_ring_file", "snippet"],
