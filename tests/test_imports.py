@@ -52,13 +52,12 @@ LAYERS = [
     [
         "cli.complete",
         "cli.key_choice",
-        "cli.manners",
         "cli.options",
         "cli.output",
         "cli.progress",
         "cli.token_words",
     ],
-    ["cli.changes", "cli.explanation", "cli.reading"],
+    ["cli.changes", "cli.explanation", "cli.manners", "cli.reading"],
     [
         "cli.agents",
         "cli.check",
