@@ -268,6 +268,8 @@ def test_each_mistake_is_told_with_what_to_write(check: Check, line: str, words:
         ("tenants: {}\n", "version: missing; add it, for example version: 1"),
         ("version: 1\n\ttenants: {}\n", "2:1: not YAML: found a tab"),
         ("version: 1\n\ttenants: {}\n", "; indent with spaces"),
+        ("version: 1\ntenants:\n\tacme:\n", "tenants.yaml:3:1: not YAML: "),
+        ("version: 1\ntenants:\n\tacme:\n", "; indent with spaces"),
         ("x: [*.acme.com]\n", "text with a * or & at its start goes in quotes"),
         ("x: *nobody\n", "text with a * at its start goes in quotes"),
         ("x: a: b\n", "text with `: ` in it goes in quotes"),
