@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +128,17 @@ def _name_of(origins: tuple[str, ...]) -> str:
     return origins[0][:MAX_LABEL] if origins else "my site"
 
 
+@contextmanager
+def shown_once(editor: Editor, client_key: str) -> Iterator[None]:
+    """Say what to do where a secret that is in force can't be shown: nobody will ever know it."""
+    try:
+        yield
+    except OSError:  # a full disk, or a pipe that nobody reads
+        how = editor.command("keys", "rotate", client_key, "--hours", "0")
+        note(f"The new secret key was added, and couldn't be shown. Make another:\n  {how}")
+        raise
+
+
 def show_pair(editor: Editor, change: Change, pair: Pair) -> None:
     """Print a new pair and the snippet to paste, once."""
     if editor.dry_run:
@@ -147,10 +160,8 @@ def show_pair(editor: Editor, change: Change, pair: Pair) -> None:
     click.echo(f"  secret key   {pair.secret_key}")
     if editor.quiet:
         return
-    click.echo(
-        "\nThe client key is public. The secret key is for the tenant's backend alone; it is"
-    )
-    click.echo("shown this once and kept nowhere. The tenant pastes this into its pages:\n")
+    click.echo("\nThe client key is public. The secret key is for the tenant's backend alone; it")
+    click.echo("is shown this once and kept nowhere. The tenant pastes this into its pages:\n")
     click.echo("\n".join(f"  {line}" for line in lines.splitlines()))
     click.echo(
         f"\nIt works on: {', '.join(e.text for e in record.key.domain_allowlist) or 'none yet'}"

@@ -28,7 +28,7 @@ _MARKS: Final[dict[State, tuple[str, Tone]]] = {
 }
 
 
-@click.command()
+@click.command(short_help="Find out why the widget doesn't come up.")
 @click.option("--client-key", required=True, metavar="PK", help="The pk_… key of the snippet.")
 @click.option("--origin", required=True, help="The page's origin, such as https://acme.com.")
 @url_option
