@@ -26,6 +26,7 @@ LAYERS = [
     ["editing"],
     ["config_file"],
     ["live"],
+    ["standing"],
     ["tokens", "settings", "doctor"],
     ["inspection"],
     ["store.base", "store.redis_url"],

@@ -5,22 +5,31 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import logging
+import os
+import socket
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
 
 import click
 
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.cli.options import config_option, instance_option, state_option
+from kataven_flask.cli.output import note
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.live import Live, log_news
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
 from kataven_flask.serve import Address, Server, bind
 from kataven_flask.settings import Settings, checked_issuer
 from kataven_flask.signing import Algorithm
+from kataven_flask.standing import SPEAKER, Board, Company
 from kataven_flask.store import public_url
-from kataven_flask.workers import run_workers
+from kataven_flask.workers import Job, run_workers
 
 
 @click.command()
@@ -54,6 +63,13 @@ from kataven_flask.workers import run_workers
     help="Requests that a worker works on at once.",
 )
 @click.option(
+    "--admin",
+    metavar="HOST:PORT",
+    envvar="KATAVEN_ADMIN",
+    show_envvar=True,
+    help="Where /metrics is answered, for Prometheus; keep it to 127.0.0.1.  [default: nowhere]",
+)
+@click.option(
     "--issuer",
     envvar="KATAVEN_ISSUER",
     show_envvar=True,
@@ -80,6 +96,7 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     state: str | None,
     workers: int,
     threads: int,
+    admin: str | None,
     issuer: str | None,
     signing_alg: Algorithm | None,
     trusted_proxy: str | None,
@@ -88,16 +105,18 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
 
     Example: kataven-flask serve --config config/tenants.yaml --listen 0.0.0.0:8000
     """
-    if workers > 1 and state == "memory:":
+    is_alone = workers == 1 and admin is None
+    if not is_alone and state == "memory:":
         raise ConfigurationError(
-            "--state memory: is one worker's own; with --workers use sqlite:/// or redis://"
+            "--state memory: is one worker's own, and gone with it; with --workers or --admin"
+            " use sqlite:/// or redis://"
         )
     if trusted_proxy is not None:
         _require_ip_address(trusted_proxy)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     listener = bind(Address.parse(listen))
-    host, port = listener.getsockname()[:2]
-    address = Address(host, port)
+    admin_listener = bind(Address.parse(admin, "--admin")) if admin is not None else None
+    address = _address(listener)
     settings = Settings(
         config=config,
         instance=instance,
@@ -108,15 +127,61 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     )
     app = create_app(settings)
     parts = parts_of(app)
+    company = Company(workers + 1, parts.watch)
+    company.join(SPEAKER)
 
-    def make_server() -> Server:
+    def make_server(place: int) -> Server:
+        company.join(place)
         parts.watch.start()
         return Server(app, listener, threads, trusted_proxy)
 
     def ready() -> None:
-        _announce(settings, parts.live.current, address)
+        _announce(settings, parts.live.current, address, admin_listener)
 
-    sys.exit(run_workers(make_server, listener, workers, ready=ready, idle=parts.watch.look))
+    places = [SPEAKER] if is_alone else range(SPEAKER + 1, workers + 1)
+    jobs = [Job("worker", listener, partial(make_server, place)) for place in places]
+    with ExitStack() as stack:
+        ended: Callable[[int], None] = _nothing
+        if admin_listener is not None:
+            board = company.boards[parts.live.name]
+            job, ended = stack.enter_context(_admin(admin_listener, parts.live, board))
+            jobs.append(job)
+        sys.exit(run_workers(jobs, ready=ready, idle=parts.watch.look, ended=ended))
+
+
+def _nothing(_process: int) -> None:
+    """Do nothing about a process that has ended."""
+
+
+@contextmanager
+def _admin(
+    listener: socket.socket, live: Live[Any], board: Board
+) -> Iterator[tuple[Job, Callable[[int], None]]]:
+    """Count from now on; give the job of showing it, and what to do about who has ended."""
+    try:
+        temporary = TemporaryDirectory(prefix="kataven-metrics-")  # this user's alone
+    except OSError as error:
+        raise ConfigurationError(
+            f"--admin needs a folder for temporary files: {error.strerror}; name one with TMPDIR"
+        ) from error
+    with temporary as folder:
+        # Read when prometheus_client is imported, and that takes its time and its memory.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        from kataven_flask.admin import admin_app  # noqa: PLC0415
+        from kataven_flask.metrics import Metrics  # noqa: PLC0415
+
+        metrics = Metrics(Path(folder), board)
+
+        def tell(live: Live[Any]) -> None:
+            log_news(live)
+            metrics.count_config_reload("ok" if live.fault is None else "refused")
+
+        live.tell = tell
+        app = admin_app(metrics.registry)
+        yield (
+            Job("admin process", listener, lambda: Server(app, listener, threads=1)),
+            metrics.forget,
+        )
 
 
 def _require_ip_address(text: str) -> None:
@@ -126,7 +191,14 @@ def _require_ip_address(text: str) -> None:
         raise ConfigurationError(f"--trusted-proxy {text}: write one IP address") from error
 
 
-def _announce(settings: Settings, registry: Registry, address: Address) -> None:
+def _address(listener: socket.socket) -> Address:
+    host, port = listener.getsockname()[:2]
+    return Address(host, port)
+
+
+def _announce(
+    settings: Settings, registry: Registry, address: Address, admin_listener: socket.socket | None
+) -> None:
     url = f"http://{_local(address)}"
     click.echo(f"kataven-flask listens on http://{address}  (Ctrl-C stops it)")
     click.echo(
@@ -136,13 +208,19 @@ def _announce(settings: Settings, registry: Registry, address: Address) -> None:
     click.echo(f"  issuer    {registry.issuer or settings.issuer}")
     click.echo(f"  keys      {settings.instance}")
     click.echo(f"  state     {public_url(settings.state_url)}")
+    if admin_listener is not None:
+        click.echo(f"  metrics   http://{_local(_address(admin_listener))}/metrics")
     click.echo(f"Next: open {url}/readyz, or see the whole handshake with `kataven-flask demo`.")
     origin = Origin.parse(settings.issuer)
     if registry.issuer is None and not (origin and origin.is_loopback and _is_local(address)):
-        click.echo(
+        note(
             f"Note: tokens say iss {settings.issuer}; write `issuer:` in {settings.config}"
-            " before others rely on it.",
-            err=True,
+            " before others rely on it."
+        )
+    if admin_listener is not None and not _is_local(_address(admin_listener)):
+        note(
+            f"Note: whoever reaches http://{_address(admin_listener)} reads the metrics;"
+            " keep it to 127.0.0.1 or a private network."
         )
 
 
