@@ -15,10 +15,10 @@ from kataven_flask.registry import Registry, load_registry
 from kataven_flask.signing import Algorithm, KeyRing
 from kataven_flask.yaml_files import document_files
 
-POLL_INTERVAL: Final = 0.25
+POLL_INTERVAL: Final = 0.2
 """Seconds between two looks at the files; an edit is promised to be in force within two."""
 SETTLE_LOOKS: Final = 5
-"""Looks after which files that go on changing are taken as they are: 1 s after the first."""
+"""Looks after which files that go on changing are taken as they are, 0.8 s after the first."""
 LOOK_TIMEOUT: Final = 1.0
 """Seconds to wait for another thread's look, which a file server that is away may hold up."""
 
@@ -119,6 +119,8 @@ class Live(Generic[_T]):
         loaded, fault = self._read()
         if self._patience > 1 and self._fingerprint() != seen:
             return  # it may be half of the old and half of the new; the next look has the rest
+        if fault is not None and not settled:
+            return  # somebody is still at it
         is_retry, self._looks = self._taken is None, 0
         passing = fault is not None and isinstance(fault.__cause__, OSError)
         self._taken = seen if settled and not passing else None

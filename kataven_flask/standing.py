@@ -14,7 +14,7 @@ from kataven_flask.live import Live, Watch, news
 
 SPEAKER: Final = 0
 """The place of the process that speaks: the parent, or the only one."""
-ODD_LOOKS: Final = 8
+ODD_LOOKS: Final = 10
 """Looks after which a process that still has something else in force says so: 2 s."""
 _PLACE: Final = struct.Struct("=d?15s")
 """When, whether it is sound, and the revision; written in one go, within a line of the cache."""

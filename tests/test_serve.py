@@ -228,7 +228,6 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         (["--state", "memory:", "--workers", "2"], "one worker's own"),
         (["--state", "memory:", "--admin", "127.0.0.1:0"], "with --workers or --admin use sqlite"),
         (["--admin", "9100"], "--admin 9100: write HOST:PORT"),
-        (["--admin", "127.0.0.1:0", "--listen", "127.0.0.1"], "--listen 127.0.0.1: write"),
         (["--state", "sqlite:////usr"], "/usr: is a folder"),
         (["--listen", "a..b:80"], "not a host name"),
         (["--listen", "127.0.0.1:" + "9" * 5000], "write HOST:PORT"),
