@@ -23,9 +23,9 @@ from tests.live_edits.world import (
     STRANGER,
     Asked,
     Edit,
+    Judge,
     Question,
     State,
-    wrong,
 )
 from tests.running import BOUND, COMMAND, Running, running
 from tests.support import KEY, ORIGIN, OTHER_KEY
@@ -128,10 +128,10 @@ def burst(editor: Editor, ways: Iterable[Way], pause: float) -> None:
 def test_two_hundred_edits_under_load(tmp_path: Path) -> None:
     """No answer is half of two files, older than two seconds, or one that no file gives."""
     editor = Editor(tmp_path)
-    with serving(tmp_path, editor) as server:
-        with asking(server.port, tmp_path / "stop") as load:
-            edit_in_every_way(server, editor)
-    wrongs = [words for asked in load.asked if (words := wrong(asked, editor.edits))]
+    with serving(tmp_path, editor) as server, asking(server.port, tmp_path / "stop") as load:
+        edit_in_every_way(server, editor)
+    judge = Judge(editor.edits)
+    wrongs = [words for asked in load.asked if (words := judge.fault(asked))]
     assert not wrongs, f"{len(wrongs)} of {len(load.asked)} answers:\n" + "\n".join(wrongs[:20])
     assert len(editor.edits) + editor.faults >= EDITS
     assert len(load.asked) > 10 * EDITS
@@ -182,4 +182,4 @@ CONFIG, GUEST = Question("config", KEY, ORIGIN), Question("guest", OTHER_KEY, OR
 )
 def test_a_wrong_answer_is_told_from_a_right_one(asked: Asked, *, is_wrong: bool) -> None:
     """Whoever asks is owed what a file said within the last two seconds, and all of it."""
-    assert (wrong(asked, [BEFORE, AFTER]) is not None) == is_wrong
+    assert (Judge([BEFORE, AFTER]).fault(asked) is not None) == is_wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -164,25 +165,29 @@ class Asked:
     answer: Answer
 
 
-def wrong(asked: Asked, edits: Sequence[Edit]) -> str | None:
-    """Say what is wrong with an answer, or None where it is one of those it may be.
+class Judge:
+    """Tells a wrong answer from a right one.
 
-    It is to be what one state of the files says that nobody had edited away more than two
-    seconds before the question, and that was there, or in the making, by the answer.
+    An answer is to be what one state of the files says that nobody had edited away more than
+    two seconds before the question, and that was there, or in the making, by the answer.
 
     Args:
-        asked: What was asked and answered.
         edits: All sound edits, oldest first; a faulty one leaves in force what was before.
     """
-    replaced = [*(edit.done + PROMISED for edit in edits[1:]), float("inf")]
-    may = {
-        asked.question.answer(edit.state)
-        for edit, until in zip(edits, replaced, strict=True)
-        if edit.begun <= asked.received and asked.sent <= until
-    }
-    if asked.answer in may:
-        return None
-    return f"{asked.question} at {asked.received:.3f}: {asked.answer}, not of {sorted(may)}"
+
+    def __init__(self, edits: Sequence[Edit]) -> None:
+        self._edits = edits
+        self._begun = [edit.begun for edit in edits]
+        self._until = [*(edit.done + PROMISED for edit in edits[1:]), float("inf")]
+
+    def fault(self, asked: Asked) -> str | None:
+        """Say what is wrong with an answer, or None where it's one of those it may be."""
+        first = bisect_left(self._until, asked.sent)
+        last = bisect_right(self._begun, asked.received)
+        may = {asked.question.answer(edit.state) for edit in self._edits[first:last]}
+        if asked.answer in may:
+            return None
+        return f"{asked.question} at {asked.received:.3f}: {asked.answer}, not of {sorted(may)}"
 
 
 def _ttl(number: int) -> int:
