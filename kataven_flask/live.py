@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -154,27 +154,35 @@ def log_news(live: Live[Any]) -> None:
     _log.log(logging.INFO if live.fault is None else logging.ERROR, "%s", news(live))
 
 
+class Watched(Protocol):
+    """What has to be looked at now and then."""
+
+    def look(self) -> None:
+        """Look, and go on whatever happens."""
+        ...
+
+
 class Watch:
     """Looks at what is live from one background thread.
 
     Args:
-        *lives: What to look at.
+        *watched: What to look at.
     """
 
-    def __init__(self, *lives: Live[Any]) -> None:
-        self.lives = lives
+    def __init__(self, *watched: Watched) -> None:
+        self._watched = watched
         self._stopped = threading.Event()
-        self.looked: Callable[[], None] = lambda: None
+        self.also: Sequence[Watched] = ()
+        """What to look at after that; it may be another in each process."""
 
     def start(self) -> None:
         """Look at the files now and then until `close` is called."""
         threading.Thread(target=self._watch, name="file-watch", daemon=True).start()
 
     def look(self) -> None:
-        """Look at all the files once, and call `looked`."""
-        for live in self.lives:
-            live.look()
-        self.looked()
+        """Look at all of it once."""
+        for each in (*self._watched, *self.also):
+            each.look()
 
     def close(self) -> None:
         """Stop watching."""

@@ -85,9 +85,9 @@ class Member:
         self._odd = 0
         if place != SPEAKER:
             live.tell = _silence
-        self.looked()
+        self.look()
 
-    def looked(self) -> None:
+    def look(self) -> None:
         """Show what is in force after a look, and compare."""
         live = self._live
         mine = Standing(live.current.revision, live.fault is None, live.since)
@@ -109,22 +109,20 @@ class Company:
     Args:
         places: How many; they are forked after this is made.
         watch: What looks at the files in each.
+        *lives: The files that it looks at.
     """
 
-    def __init__(self, places: int, watch: Watch) -> None:
+    def __init__(self, places: int, watch: Watch, *lives: Live[Any]) -> None:
         self._watch = watch
-        self.boards = {live.name: Board(places) for live in watch.lives}
+        self._boards = [(live, Board(places)) for live in lives]
+
+    def board_of(self, live: Live[Any]) -> Board:
+        """Return what each process shows of one of the files."""
+        return next(board for each, board in self._boards if each is live)
 
     def join(self, place: int) -> None:
         """Take this process in at a place of its own, which is SPEAKER in the parent."""
-        lives = self._watch.lives
-        members = [Member(live, self.boards[live.name], place) for live in lives]
-
-        def looked() -> None:
-            for member in members:
-                member.looked()
-
-        self._watch.looked = looked
+        self._watch.also = [Member(live, board, place) for live, board in self._boards]
 
 
 def _silence(_live: Live[Any]) -> None:

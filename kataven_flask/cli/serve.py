@@ -24,7 +24,7 @@ from kataven_flask.errors import ConfigurationError
 from kataven_flask.live import Live, log_news
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
-from kataven_flask.serve import Address, Server, bind
+from kataven_flask.serve import Address, Server, WsgiApp, bind
 from kataven_flask.settings import Settings, checked_issuer
 from kataven_flask.signing import Algorithm
 from kataven_flask.standing import SPEAKER, Board, Company
@@ -105,8 +105,7 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
 
     Example: kataven-flask serve --config config/tenants.yaml --listen 0.0.0.0:8000
     """
-    is_alone = workers == 1 and admin is None
-    if not is_alone and state == "memory:":
+    if state == "memory:" and (workers > 1 or admin is not None):
         raise ConfigurationError(
             "--state memory: is one worker's own, and gone with it; with --workers or --admin"
             " use sqlite:/// or redis://"
@@ -116,37 +115,52 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     listener = bind(Address.parse(listen))
     admin_listener = bind(Address.parse(admin, "--admin")) if admin is not None else None
-    address = _address(listener)
     settings = Settings(
         config=config,
         instance=instance,
         state=state,
-        issuer=checked_issuer(issuer) if issuer else f"http://{_local(address)}",
+        issuer=checked_issuer(issuer) if issuer else f"http://{_local(_address(listener))}",
         signing_alg=signing_alg,
         watch=False,  # a thread would not outlive the fork; each worker starts its own
     )
-    app = create_app(settings)
-    parts = parts_of(app)
-    company = Company(workers + 1, parts.watch)
-    company.join(SPEAKER)
 
-    def make_server(place: int) -> Server:
-        company.join(place)
-        parts.watch.start()
+    def make_server(app: WsgiApp) -> Server:
         return Server(app, listener, threads, trusted_proxy)
 
-    def ready() -> None:
-        _announce(settings, parts.live.current, address, admin_listener)
+    sys.exit(_run(settings, make_server, listener, workers, admin_listener))
 
+
+def _run(
+    settings: Settings,
+    make_server: Callable[[WsgiApp], Server],
+    listener: socket.socket,
+    workers: int,
+    admin_listener: socket.socket | None,
+) -> int:
+    app = create_app(settings)
+    parts = parts_of(app)
+    company = Company(workers + 1, parts.watch, parts.live, parts.ring)
+    company.join(SPEAKER)
+    addresses = [_address(each) for each in (listener, admin_listener) if each is not None]
+
+    def work(place: int) -> Server:
+        company.join(place)
+        parts.watch.start()
+        return make_server(app)
+
+    def ready() -> None:
+        _announce(settings, parts.live.current, *addresses)
+
+    is_alone = workers == 1 and admin_listener is None
     places = [SPEAKER] if is_alone else range(SPEAKER + 1, workers + 1)
-    jobs = [Job("worker", listener, partial(make_server, place)) for place in places]
+    jobs = [Job("worker", listener, partial(work, place)) for place in places]
     with ExitStack() as stack:
         ended: Callable[[int], None] = _nothing
         if admin_listener is not None:
-            board = company.boards[parts.live.name]
+            board = company.board_of(parts.live)
             job, ended = stack.enter_context(_admin(admin_listener, parts.live, board))
             jobs.append(job)
-        sys.exit(run_workers(jobs, ready=ready, idle=parts.watch.look, ended=ended))
+        return run_workers(jobs, ready=ready, idle=parts.watch.look, ended=ended)
 
 
 def _nothing(_process: int) -> None:
@@ -197,7 +211,7 @@ def _address(listener: socket.socket) -> Address:
 
 
 def _announce(
-    settings: Settings, registry: Registry, address: Address, admin_listener: socket.socket | None
+    settings: Settings, registry: Registry, address: Address, metrics: Address | None = None
 ) -> None:
     url = f"http://{_local(address)}"
     click.echo(f"kataven-flask listens on http://{address}  (Ctrl-C stops it)")
@@ -208,8 +222,8 @@ def _announce(
     click.echo(f"  issuer    {registry.issuer or settings.issuer}")
     click.echo(f"  keys      {settings.instance}")
     click.echo(f"  state     {public_url(settings.state_url)}")
-    if admin_listener is not None:
-        click.echo(f"  metrics   http://{_local(_address(admin_listener))}/metrics")
+    if metrics is not None:
+        click.echo(f"  metrics   http://{_local(metrics)}/metrics")
     click.echo(f"Next: open {url}/readyz, or see the whole handshake with `kataven-flask demo`.")
     origin = Origin.parse(settings.issuer)
     if registry.issuer is None and not (origin and origin.is_loopback and _is_local(address)):
@@ -217,9 +231,9 @@ def _announce(
             f"Note: tokens say iss {settings.issuer}; write `issuer:` in {settings.config}"
             " before others rely on it."
         )
-    if admin_listener is not None and not _is_local(_address(admin_listener)):
+    if metrics is not None and not _is_local(metrics):
         note(
-            f"Note: whoever reaches http://{_address(admin_listener)} reads the metrics;"
+            f"Note: whoever reaches http://{metrics} reads the metrics;"
             " keep it to 127.0.0.1 or a private network."
         )
 

@@ -115,6 +115,12 @@ class Editor:
         """Empty the file, or what is in its place."""
         self._break("")
 
+    def break_in_place(self) -> None:
+        """Write a file in place, slowly, whose last line nobody knows."""
+        self._to_a_file()
+        self.faults += 1
+        _write_slowly(self.path, "w", whole_text(self._number) + "surprise: true\n")
+
     def remove(self) -> None:
         """Take the path away; any other edit brings it back."""
         self.faults += 1
@@ -226,4 +232,5 @@ FAULTY: Final[tuple[Way, ...]] = (
     Editor.remove,
     Editor.break_by_a_member,
     Editor.break_by_emptying,
+    Editor.break_in_place,
 )

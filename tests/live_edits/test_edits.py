@@ -114,7 +114,7 @@ def edit_in_every_way(server: Served, editor: Editor) -> None:
         burst(editor, [next(at_once), next(faulty), *(next(at_once) for _ in range(4))], BREATH)
         server.await_in_force()
         server.await_refusal(next(faulty))
-        burst(editor, (next(at_once) for _ in range(24)), STRIDE)
+        burst(editor, (next(at_once) for _ in range(30)), STRIDE)
         server.await_in_force()
 
 
