@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from kataven_flask.app import parts_of
+from kataven_flask.durations import DAY, HOUR
 from kataven_flask.sessions import CLOCK_FAULT, new_session_id
 from kataven_flask.store import Outcome, PresentedRefresh, Rotation, Store, store_from_url
 from kataven_flask.store.base import shard_of
-from kataven_flask.tenants import DAY, HOUR, RateLimits
+from kataven_flask.tenants import RateLimits
 from kataven_flask.tokens import RefreshClaims, Session, Tokens
 from tests.redis_server import running_redis
 from tests.support import API, AUDIENCE, ISSUER, KEY, ORIGIN, Service

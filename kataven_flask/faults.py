@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from kataven_flask import keys
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.origins import OriginPattern, OriginPatternError
+from kataven_flask.text import printable
 
 DocumentPath: TypeAlias = tuple[str | int, ...]
+
+_MAX_STEP: Final = 64
+_MAX_SHOWN: Final = 1000
+"""Characters of a name, and of a message: a file may hold anything, and it is all printed."""
+_MAX_LISTED: Final = 8
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -29,12 +36,15 @@ class Mark:
     column: int = 0
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}" if self.line else str(self.file)
+        file = shown(str(self.file))
+        return f"{file}:{self.line}:{self.column}" if self.line else file
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
     """One thing to mend.
+
+    What it repeats of the file is safe to print: on one line, and without a secret key.
 
     Args:
         mark: Where.
@@ -45,6 +55,10 @@ class Fault:
     mark: Mark
     path: str
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", shown(self.path))
+        object.__setattr__(self, "message", shown(self.message))
 
     def __str__(self) -> str:
         return ": ".join(filter(None, (str(self.mark), self.path, self.message)))
@@ -76,20 +90,35 @@ class Marks:
         """Take over another file's places."""
         self._marks.update(other._marks)
 
-    def fault(self, path: DocumentPath, message: str) -> Fault:
-        """Make a fault at a member, or at the nearest one around it that stands in the file."""
+    def at(self, path: DocumentPath) -> Mark:
+        """Return where a member stands, or the nearest one around it that stands in a file."""
         for length in range(len(path), -1, -1):
             if mark := self._marks.get(path[:length]):
-                return Fault(mark, path_text(path), message)
-        return Fault(self._document, path_text(path), message)
+                return mark
+        return self._document
+
+    def fault(self, path: DocumentPath, message: str) -> Fault:
+        """Make a fault at a member, or at the nearest one around it that stands in a file."""
+        return Fault(self.at(path), path_text(path), message)
 
 
 def path_text(path: DocumentPath) -> str:
     """Write a path the way a person would, for example `tenants.acme.keys[0].name`."""
     text = ""
     for step in path:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}"
+        text += f"[{step}]" if isinstance(step, int) else f".{shown(step, _MAX_STEP)}"
     return text.removeprefix(".")
+
+
+def shown(text: str, limit: int = _MAX_SHOWN) -> str:
+    """Write what a file holds so that it can be printed: no secret key, no control character."""
+    return printable(keys.redacted(text), limit)
+
+
+def did_you_mean(written: object, names: Iterable[str]) -> str:
+    """Return `did you mean …?` for the name that comes nearest, or nothing."""
+    near = get_close_matches(str(written)[:_MAX_STEP].lower(), [*names], n=1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 # --- what only two places of a document together show
@@ -131,7 +160,7 @@ def _key_faults(
         yield marks.fault((*path, "agent_id"), _no_such_agent(agent, agents))
     for place, text in _identities(key, path):
         if (first := seen.setdefault(text, place)) != place:
-            where = f"stands already at {path_text(first)}; every key is one of a kind"
+            where = f"stands already at {path_text(first)}; make another with `keys create`"
             yield marks.fault(place, where)
     name = keys.parse_client_key(str(key.get("client_key")))
     if name is None:
@@ -163,7 +192,10 @@ def _test_key_faults(key: Mapping[str, Any], path: DocumentPath, marks: Marks) -
 
 
 def _no_such_agent(agent: str, agents: Mapping[str, Any]) -> str:
-    return f"no agent {agent!r} here; this tenant has: {', '.join(map(str, agents)) or 'none'}"
+    names = [*agents]
+    listed = ", ".join([*names[:_MAX_LISTED], *["…"] * (len(names) > _MAX_LISTED)])
+    told = f"no agent {shown(agent, _MAX_STEP)!r} here; this tenant has: {listed or 'none'}"
+    return "; ".join(filter(None, (told, did_you_mean(agent, names))))
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -307,8 +307,7 @@ class Handshake:
             _security.warning("unknown secret key")
             raise errors.InvalidApiKey(_WRONG_SECRET)
         record, secret = found
-        now = datetime.fromtimestamp(self._clock(), UTC)
-        if secret.not_after is not None and now >= secret.not_after:
+        if not secret.is_live(datetime.fromtimestamp(self._clock(), UTC)):
             _security.warning("secret key past its not_after: %s", record.key.client_key)
             raise errors.InvalidApiKey("this secret key is past its not_after; use the new one")
         return record

@@ -15,6 +15,9 @@ Mode = Literal["live", "test"]
 TENANT_ID = re.compile(r"[a-z0-9-]{2,32}")
 CLIENT_KEY = re.compile(r"pk_(?P<mode>live|test)_(?P<tenant>[a-z0-9-]{2,32})_[A-Za-z0-9]{22,64}")
 SECRET_HASH = re.compile(r"sha256:[0-9a-f]{64}")
+_SECRET_KEY = re.compile(r"(?<![A-Za-z0-9])sk_(?:live|test)_[a-z0-9-]{2,32}_[A-Za-z0-9]{22,}")
+_LIKE_A_SECRET_KEY = re.compile(r"sk_(?:live|test)_[A-Za-z0-9_-]+", re.IGNORECASE)
+"""Wider, for what is only shown: a key that was cut or misspelled is a secret still."""
 
 _ALPHABET = string.ascii_letters + string.digits
 _CLIENT_KEY_CHARACTERS = 22
@@ -59,6 +62,16 @@ def generate_secret_key(tenant: str, mode: Mode = "live") -> str:
 def hash_secret_key(secret_key: str) -> str:
     """Return what is kept of a secret key: `sha256:` and the digest of all of it in hex."""
     return "sha256:" + hashlib.sha256(secret_key.encode()).hexdigest()
+
+
+def holds_secret_key(text: str) -> bool:
+    """Tell whether a secret key stands somewhere in a text."""
+    return _SECRET_KEY.search(text) is not None
+
+
+def redacted(text: str) -> str:
+    """Return a text without anything like a secret key in it, for a log or a terminal."""
+    return _LIKE_A_SECRET_KEY.sub("sk_…", text)
 
 
 def same_hash(one: str, other: str) -> bool:

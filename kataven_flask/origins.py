@@ -238,13 +238,15 @@ def _refuse_what_is_no_host_source(text: str) -> None:
     if not text or text != text.strip() or any(c.isspace() for c in text):
         message = "empty, or has white space; write one origin an entry"
     elif text == "null":
-        message = "`null` is the origin of sandboxed and local pages: anybody can send it"
+        message = (
+            "`null` is the origin of sandboxed and local pages: anybody can send it; name a host"
+        )
     elif text == "*" or rest in {"*", "*:*"}:
         message = "`*` admits everybody; name the hosts, for example *.acme.com"
     elif _REGULAR_EXPRESSION & set(text) or ".*" in rest.replace(":*", ""):
         message = "entries are not regular expressions; write *.acme.com for every subdomain"
     elif "@" in text:
-        message = "has user information; an origin has none"
+        message = "has user information; take out what stands before the @"
     elif any(c in rest for c in "/?#"):
         origin = re.split(r"[/?#]", rest)[0]
         scheme = text[: len(text) - len(rest)]
@@ -256,7 +258,7 @@ def _refuse_what_is_no_host_source(text: str) -> None:
 
 def _entry_host(host: str, text: str) -> tuple[str, bool]:
     if host.endswith("."):
-        message = "has a trailing dot; browsers send the host without it"
+        message = "has a trailing dot; browsers send the host without it, so take it out"
         raise OriginPatternError(message)
     subdomains = host.startswith("*.")
     bare = host[2:] if subdomains else host
@@ -264,11 +266,11 @@ def _entry_host(host: str, text: str) -> tuple[str, bool]:
         message = "`*` may stand only first and alone, as in *.acme.com"
         raise OriginPatternError(message)
     if subdomains and _ip_address(bare) is not None:
-        message = "an IP address has no subdomains"
+        message = "an IP address has no subdomains; write the address without *."
         raise OriginPatternError(message)
     canonical = _canonical_host(_to_ascii(bare))
     if canonical is None:
-        message = f"{text!r} has no valid host name"
+        message = f"{text!r} has no valid host name; write one such as https://acme.com"
         raise OriginPatternError(message)
     return canonical, subdomains
 
@@ -280,7 +282,9 @@ def _to_ascii(host: str) -> str:
     try:
         return idna.encode(host, uts46=True).decode("ascii")
     except idna.IDNAError as error:
-        message = f"not a valid international host name: {error}"
+        message = (
+            f"not a valid international host name ({error}); check it, or write its punycode, xn--…"
+        )
         raise OriginPatternError(message) from error
 
 
@@ -290,9 +294,9 @@ def _entry_schemes(scheme: str | None, host: str, *, subdomains: bool) -> frozen
     scheme = scheme.lower()
     message = None
     if scheme in _SCHEMES_WITHOUT_ORIGIN:
-        message = f"a page of {scheme}: has no origin of its own (it sends `null`)"
+        message = f"a page of {scheme}: has no origin of its own (it sends `null`); take this out"
     elif scheme in {"ws", "wss"}:
-        message = "a page's origin is http or https, whatever it connects to"
+        message = "a page's origin is http or https, whatever it connects to; write https://"
     elif subdomains and scheme not in DEFAULT_PORTS:
         message = f"{scheme}:// entries are exact; a wildcard goes with http and https alone"
     if message is not None:
@@ -305,7 +309,7 @@ def _entry_port(text: str | None) -> int | None:
         return None
     port = _port_number(text)
     if port is None:
-        message = f"port {text!r} is not a number from 1 to {MAX_PORT}, nor `*`"
+        message = f"port {text!r} is not a number from 1 to {MAX_PORT}, nor `*`; write one of them"
         raise OriginPatternError(message)
     return port
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
-from kataven_flask.faults import Fault, FaultyDocumentError, cross_faults
+from kataven_flask.fault_words import model_faults
+from kataven_flask.faults import FaultyDocumentError, cross_faults
 from kataven_flask.tenants import (
     ClientKey,
     Document,
@@ -65,6 +65,11 @@ class Registry:
     secrets: Mapping[str, tuple[KeyRecord, Secret]]
 
 
+def empty_registry() -> Registry:
+    """Return what a file without any tenant gives."""
+    return _index(Document(version=1, tenants={}), "")
+
+
 def load_registry(path: Path) -> Registry:
     """Read the tenants' file, or a folder of such files.
 
@@ -102,7 +107,7 @@ def read_registry(
     try:
         document = Document.model_validate(plain.content)
     except ValidationError as error:
-        faults += _model_faults(error, plain)
+        faults += model_faults(error, plain.content, plain.marks, whole=plain.whole)
     if faults:
         raise FaultyDocumentError(faults)
     return _index(document, plain.revision), plain
@@ -135,41 +140,3 @@ def _records(document: Document) -> Iterator[KeyRecord]:
 def _overridden(base: _Model, by: _Model) -> _Model:
     """Lay the members that a tenant wrote over the document's."""
     return base.model_copy(update={name: getattr(by, name) for name in by.model_fields_set})
-
-
-# --- pydantic's errors in the operator's words
-
-
-def _model_faults(error: ValidationError, plain: PlainDocument) -> Iterator[Fault]:
-    for details in error.errors(include_url=False, include_input=False):
-        path = tuple(step for step in details["loc"] if step != "[key]")
-        if details["type"] == "missing" and len(path) == 1 and not plain.whole:
-            continue  # it may stand where the file couldn't be read
-        yield plain.marks.fault(path, _message(details))
-
-
-_TIME: Final = "must be a time with its zone, without quotes: 2026-12-24T00:00:00Z"
-_WORDS: Final = {
-    "extra_forbidden": "unknown member; check its spelling and its indentation",
-    "missing": "missing; add it",
-    "string_type": "must be text; put it in quotes",
-    "string_too_short": "is empty",
-    "bool_type": "must be true or false",
-    "int_type": "must be a whole number",
-    "tuple_type": "must be a list",
-    "mapping_type": "must be a mapping",
-    "dict_type": "must be a mapping",
-    "model_type": "must be a mapping",
-    "model_attributes_type": "must be a mapping",
-    "timezone_aware": _TIME,
-    "datetime_type": _TIME,
-}
-
-
-def _message(details: ErrorDetails) -> str:
-    kind, context = details["type"], details.get("ctx", {})
-    if kind == "value_error":
-        return str(context["error"])
-    if kind == "literal_error":
-        return f"must be {context['expected']}"
-    return _WORDS.get(kind) or details["msg"][:1].lower() + details["msg"][1:]

@@ -148,7 +148,8 @@ def _as_refusal(error: Any) -> errors.Refusal:
         return errors.BodyTooLarge(BODY_LIMIT)
     if error.code == errors.InternalError.status:
         return errors.InternalError("the server's log says more")
-    return errors.InvalidRequest(error.body)
+    # What waitress quotes of the request may be a header with a secret in it.
+    return errors.InvalidRequest(error.body.partition(' "')[0])
 
 
 class Server:

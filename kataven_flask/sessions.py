@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from kataven_flask import errors
+from kataven_flask.durations import HOUR
 from kataven_flask.messages import SessionGrant
 from kataven_flask.registry import KeyRecord
 from kataven_flask.store import (
@@ -21,7 +22,7 @@ from kataven_flask.store import (
     Store,
 )
 from kataven_flask.store.base import shard_of
-from kataven_flask.tenants import HOUR, MAX_REFRESH_TTL
+from kataven_flask.tenants import MAX_REFRESH_TTL
 from kataven_flask.tokens import (
     BadTokenError,
     RefreshClaims,

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final, get_args
 
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.member_types import parse_issuer
 from kataven_flask.signing import Algorithm
-from kataven_flask.tenants import parse_issuer
 
 DEFAULT_CONFIG: Final = Path("config/tenants.yaml")
 DEFAULT_INSTANCE: Final = Path("instance")

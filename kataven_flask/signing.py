@@ -29,8 +29,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from kataven_flask.durations import MINUTE
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.tenants import MAX_REFRESH_TTL, MAX_SESSION_TTL, MAX_VISITOR_TTL, MINUTE
+from kataven_flask.tenants import MAX_REFRESH_TTL, MAX_SESSION_TTL, MAX_VISITOR_TTL
 from kataven_flask.times import utc_minute
 
 Algorithm: TypeAlias = Literal["ES256", "EdDSA"]

@@ -2,160 +2,43 @@
 
 A model checks what it can see by itself. What needs two places of the document at
 once (an agent that a key names, a key that stands twice) is checked in `faults`.
+The text under each member is what an editor shows and what the reference says.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
-from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
+
+from kataven_flask.durations import DAY, HOUR, MINUTE, SECOND, Between, Seconds
+from kataven_flask.member_types import (
+    NO_SECRET_KEY,
+    AgentId,
+    AllowlistEntry,
+    ClientKeyText,
+    Color,
+    Label,
+    PerMinute,
+    SecretHash,
+    TenantId,
+    Text,
+    Time,
+    Version,
+    WebUrl,
+    parse_issuer,
 )
+from kataven_flask.origins import Origin
 
-from kataven_flask.keys import CLIENT_KEY, SECRET_HASH, TENANT_ID
-from kataven_flask.origins import Origin, OriginPattern
-from kataven_flask.text import has_control_characters
-
-SECOND: Final = 1
-MINUTE: Final = 60 * SECOND
-HOUR: Final = 60 * MINUTE
-DAY: Final = 24 * HOUR
 MAX_VISITOR_TTL: Final = 10 * MINUTE
 MAX_SESSION_TTL: Final = 15 * MINUTE
 """No JWT outlives the longer of these, so that a key that signs no more need not be kept longer."""
 MAX_SESSION_AGE: Final = 90 * DAY
 MAX_REFRESH_TTL: Final = 30 * DAY
 """No refresh token outlives this, so that a revocation need not be kept longer either."""
-
-_UNITS: Final = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY}
-_DURATION = re.compile(r"(?P<count>[0-9]{1,9})(?P<unit>[smhd])")
-
-
-def _seconds(value: object) -> object:
-    if isinstance(value, str):
-        match = _DURATION.fullmatch(value)
-        if match is None:
-            message = "not a duration; write a number and s, m, h or d, for example 10m"
-            raise ValueError(message)
-        return int(match["count"]) * _UNITS[match["unit"]]
-    return value
-
-
-def _duration_text(seconds: int) -> str:
-    for unit, size in reversed(_UNITS.items()):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-def _between(low: int, high: int) -> AfterValidator:
-    def check(seconds: int) -> int:
-        if not low <= seconds <= high:
-            message = f"must be from {_duration_text(low)} to {_duration_text(high)}"
-            raise ValueError(message)
-        return seconds
-
-    return AfterValidator(check)
-
-
-def _pattern(name: str, pattern: re.Pattern[str], hint: str) -> AfterValidator:
-    def check(text: str) -> str:
-        if not pattern.fullmatch(text):
-            message = f"not a {name}; it looks like {hint}"
-            raise ValueError(message)
-        return text
-
-    return AfterValidator(check)
-
-
-def _no_secret(text: str) -> str:
-    if text.startswith("sk_"):
-        message = "this is a secret key itself; make a new one and write its hash, sha256:…"
-        raise ValueError(message)
-    return text
-
-
-def _origin_pattern(value: object) -> OriginPattern:
-    if not isinstance(value, str):
-        message = "write an origin as text, for example https://acme.com"
-        raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors alone
-    return OriginPattern.parse(value)
-
-
-def _web_url(text: str) -> str:
-    url = urlsplit(text)
-    origin = Origin.of_url(text)
-    plain = url.scheme == "http" and origin is not None and origin.is_loopback
-    if origin is None or not (url.scheme == "https" or plain):
-        message = "not an https:// URL (http:// only for a loopback host)"
-        raise ValueError(message)
-    return text
-
-
-def parse_issuer(text: str) -> str:
-    """Read an issuer: an https URL without query and fragment (RFC 8414, section 2).
-
-    Args:
-        text: The URL; http is taken for a loopback host.
-
-    Raises:
-        ValueError: It isn't one.
-
-    Returns:
-        The URL without a slash at its end.
-    """
-    if urlsplit(_web_url(text)).query or "#" in text:
-        message = "an issuer has no query and no fragment"
-        raise ValueError(message)
-    return text.rstrip("/")
-
-
-def _version(value: object) -> object:
-    if type(value) is not int or value != 1:  # True and 1.0 equal 1
-        message = "must be 1"
-        raise ValueError(message)
-    return value
-
-
-def _no_control_characters(text: str) -> str:
-    if has_control_characters(text, but="\n\t"):
-        message = "has control characters"
-        raise ValueError(message)
-    return text
-
-
-Seconds = Annotated[int, BeforeValidator(_seconds)]
-Text = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_no_control_characters)]
-Label = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_no_control_characters)]
-WebUrl = Annotated[str, Field(max_length=2048), AfterValidator(_web_url)]
-Color = Annotated[str, _pattern("color", re.compile("#(?:[0-9a-fA-F]{3}){1,2}"), '"#2563eb"')]
-TenantId = Annotated[str, _pattern("tenant id", TENANT_ID, "acme: a-z, 0-9 and -, 2 to 32")]
-AgentId = Annotated[
-    str, _pattern("agent id", re.compile("[a-z0-9][a-z0-9_-]{0,63}"), "support: a-z, 0-9, _ and -")
-]
-ClientKeyText = Annotated[
-    str, _pattern("client key", CLIENT_KEY, "pk_live_<tenant>_ and 22 to 64 letters and digits")
-]
-SecretHash = Annotated[
-    str,
-    AfterValidator(_no_secret),
-    _pattern("hash of a secret key", SECRET_HASH, "sha256: and 64 hex digits in lower case"),
-]
-AllowlistEntry = Annotated[
-    OriginPattern, BeforeValidator(_origin_pattern), PlainSerializer(lambda p: p.text)
-]
-PerMinute = Annotated[int, Field(ge=1, le=10_000_000)] | None
 
 VisitorType = Literal["guest", "user"]
 AuthMode = Literal["guest", "user", "both"]
@@ -168,18 +51,30 @@ class _Model(BaseModel):
         strict=True,
         arbitrary_types_allowed=True,
         hide_input_in_errors=True,
+        use_attribute_docstrings=True,
     )
 
 
 class TokenPolicy(_Model):
-    """How long tokens and sessions live, each in seconds."""
+    """How long tokens and sessions live: a number and s, m, h or d; a bare number is seconds."""
 
-    session_ttl: Annotated[Seconds, _between(1 * MINUTE, MAX_SESSION_TTL)] = 10 * MINUTE
-    visitor_ttl: Annotated[Seconds, _between(30 * SECOND, MAX_VISITOR_TTL)] = 5 * MINUTE
-    refresh_ttl: Annotated[Seconds, _between(1 * MINUTE, MAX_REFRESH_TTL)] = 24 * HOUR
-    guest_max_age: Annotated[Seconds, _between(1 * MINUTE, MAX_SESSION_AGE)] = 24 * HOUR
-    user_max_age: Annotated[Seconds, _between(1 * MINUTE, MAX_SESSION_AGE)] = 30 * DAY
-    refresh_grace: Annotated[Seconds, _between(0, 1 * MINUTE)] = 30 * SECOND
+    session_ttl: Annotated[Seconds, Between(1 * MINUTE, MAX_SESSION_TTL)] = 10 * MINUTE
+    """How long a session token lives: what the widget shows to your /connect service."""
+
+    visitor_ttl: Annotated[Seconds, Between(30 * SECOND, MAX_VISITOR_TTL)] = 5 * MINUTE
+    """How long a visitor token lives: what your customer's backend mints for a signed-in user."""
+
+    refresh_ttl: Annotated[Seconds, Between(1 * MINUTE, MAX_REFRESH_TTL)] = 24 * HOUR
+    """How long a session may rest: after this time without a refresh it is over."""
+
+    guest_max_age: Annotated[Seconds, Between(1 * MINUTE, MAX_SESSION_AGE)] = 24 * HOUR
+    """How long a guest's session lives, however often it is refreshed."""
+
+    user_max_age: Annotated[Seconds, Between(1 * MINUTE, MAX_SESSION_AGE)] = 30 * DAY
+    """How long a signed-in user's session lives, however often it is refreshed."""
+
+    refresh_grace: Annotated[Seconds, Between(0, 1 * MINUTE)] = 30 * SECOND
+    """How long a refresh token that was just replaced still works: a second tab, a lost answer."""
 
     def max_age(self, visitor_type: VisitorType) -> int:
         """Return how long a visitor's session lives however often refreshed, in seconds."""
@@ -187,34 +82,65 @@ class TokenPolicy(_Model):
 
 
 class RateLimits(_Model):
-    """Requests a minute; None is no limit."""
+    """How many requests a minute are answered; null is no limit."""
 
     guest_per_minute: PerMinute = 60
+    """Guest sessions begun a minute, for each client address and client key."""
+
     exchange_per_minute: PerMinute = 60
+    """Visitor tokens exchanged a minute, for each client address and client key."""
+
     refresh_per_minute: PerMinute = 60
+    """Refreshes and logouts a minute, for each client address and client key."""
+
     config_per_minute: PerMinute = 600
+    """Reads of the widget's configuration a minute, for each client address and client key."""
+
     user_token_per_minute: PerMinute = 6000
+    """Calls of the customer's backend a minute, for each client key."""
 
 
 class Branding(_Model):
     """What the widget looks like on a tenant's pages."""
 
     primary_color: Color = "#2563eb"
+    """The color of the launcher, the header and the buttons: # and 3 or 6 hex digits, in quotes."""
+
     accent_color: Color = "#7c3aed"
-    logo_url: WebUrl | None = None
+    """The color of the visitor's own words: # and 3 or 6 hex digits, in quotes."""
+
+    logo_url: Annotated[WebUrl, Field(examples=["https://acme.com/logo.svg"])] | None = None
+    """An image for the header, over https; without it there is none."""
+
     launcher_position: Literal["br", "bl", "tr", "tl"] = "br"
+    """The corner of the page: bottom right, bottom left, top right, top left."""
+
     launcher_label: Label = "Talk to us"
-    privacy_notice: Text | None = None
+    """What the launcher says: 1 to 80 characters."""
+
+    privacy_notice: (
+        Annotated[Text, Field(examples=["Calls may be recorded for quality."])] | None
+    ) = None
+    """What a visitor reads before the first word, 1 to 500 characters; without it there is none."""
 
 
 class Agent(_Model):
     """What a visitor talks to."""
 
-    display_name: Label
+    display_name: Annotated[Label, Field(examples=["Acme Support"])]
+    """What visitors see as its name: 1 to 80 characters."""
+
     greeting: Text = "Hi! How can we help?"
-    avatar_url: WebUrl | None = None
+    """Its first words: 1 to 500 characters."""
+
+    avatar_url: Annotated[WebUrl, Field(examples=["https://acme.com/support.png"])] | None = None
+    """Its picture, over https; without it there is none."""
+
     widget_enabled: bool = True
+    """Whether it answers; false refuses it, and ends its sessions at their next refresh."""
+
     auth_mode: AuthMode = "both"
+    """Whom it talks to: guests, users that the customer's backend has signed in, or both."""
 
     def admits(self, visitor_type: VisitorType) -> bool:
         """Tell whether this agent talks to guests, or to users."""
@@ -225,20 +151,49 @@ class Secret(_Model):
     """What is kept of a secret key: its hash, and when it ends."""
 
     hash: SecretHash
-    not_after: AwareDatetime | None = None
+    """sha256: and the SHA-256 of the whole sk_… key in hex; never the key itself."""
+
+    not_after: Time | None = None
+    """When it ends; without it, never. Set it on the older of two while you rotate."""
+
+    @property
+    def digest(self) -> str:
+        """The hash's hex digits, of which the first few name it for a person."""
+        return self.hash.removeprefix("sha256:")
+
+    def is_live(self, now: datetime) -> bool:
+        """Tell whether the secret key is not past its `not_after`."""
+        return self.not_after is None or now < self.not_after
 
 
 class ClientKey(_Model):
     """A public client key, the secret keys behind it and the origins it may be used on."""
 
-    name: Label
+    name: Annotated[Label, Field(examples=["acme.com production"])]
+    """What you call it, for the log and for lists; visitors never see it."""
+
     client_key: ClientKeyText
+    """The key that stands in the page, as `kataven-flask keys create` makes it:
+    pk_live_<tenant>_…, or pk_test_<tenant>_… for loopback hosts alone."""
+
     secrets: Annotated[tuple[Secret, ...], Field(strict=False, max_length=2)] = ()
+    """The hashes of its secret keys: two may live at once, so that one can be rotated."""
+
     domain_allowlist: Annotated[tuple[AllowlistEntry, ...], Field(strict=False)]
-    agent_id: AgentId | None = None
+    """The origins that may use it. https://acme.com is that host alone, *.acme.com (in quotes)
+    every host under it, acme.com:8443 that port, acme.com:* any; an empty list admits nobody."""
+
+    agent_id: Annotated[AgentId, Field(examples=["support"])] | None = None
+    """Pins an agent: this key always talks to it, whatever the page asks for."""
+
     enabled: bool = True
-    not_after: AwareDatetime | None = None
-    sessions_not_before: AwareDatetime | None = None
+    """Whether it works; false refuses it, and ends its sessions at their next refresh."""
+
+    not_after: Time | None = None
+    """When it ends, and its sessions at their next refresh; without it, never."""
+
+    sessions_not_before: Time | None = None
+    """Ends every session of this key that was begun earlier, at its next refresh."""
 
     def admits(self, origin: Origin) -> bool:
         """Tell whether any entry of the allowlist admits an origin."""
@@ -252,23 +207,61 @@ class ClientKey(_Model):
 class Tenant(_Model):
     """An account: its agents, its keys and its looks."""
 
-    name: Label
-    default_agent: AgentId | None = None
+    name: Annotated[Label, Field(examples=["Acme Inc."])]
+    """What visitors see as its name: 1 to 80 characters."""
+
+    default_agent: Annotated[AgentId, Field(examples=["support"])] | None = None
+    """The agent for a key that pins none and a page that names none; a single agent needs none."""
+
     branding: Branding = Branding()
+    """What the widget looks like on this tenant's pages."""
+
     agents: Annotated[
-        Mapping[AgentId, Agent], Field(min_length=1), AfterValidator(MappingProxyType)
+        Mapping[AgentId, Agent],
+        Field(min_length=1),
+        AfterValidator(MappingProxyType),
+        PlainSerializer(dict),
     ]
+    """Whom visitors talk to, each under its id: a-z, 0-9, _ and -, 1 to 64 of them."""
+
     keys: Annotated[tuple[ClientKey, ...], Field(strict=False)] = ()
+    """The client keys of its pages: one a site is a good habit."""
+
     tokens: TokenPolicy = TokenPolicy()
+    """How long this tenant's tokens live: what stands here wins over the document's own."""
+
     limits: RateLimits = RateLimits()
+    """This tenant's limits: what stands here wins over the document's own; null is no limit."""
 
 
 class Document(_Model):
-    """All of `tenants.yaml`."""
+    """The tenants of a kataven-flask server: who may embed the widget, where, and how it looks."""
 
-    version: Annotated[Literal[1], BeforeValidator(_version)]
-    issuer: Annotated[WebUrl, AfterValidator(parse_issuer)] | None = None
-    audience: Annotated[str, Field(min_length=1, max_length=256)] = "kataven:connect"
+    version: Annotated[Version, Field(examples=[1])]
+    """The version of this file's format: 1."""
+
+    issuer: (
+        Annotated[
+            WebUrl,
+            AfterValidator(parse_issuer),
+            Field(
+                examples=["https://widget.example.com"],
+                json_schema_extra={"not": {"type": "string", "pattern": "#|[?]."}},
+            ),
+        ]
+        | None
+    ) = None
+    """The iss of every token: your server's public https address. Without it, the address that
+    the server listens on; to change it ends all tokens."""
+
+    audience: Annotated[str, Field(min_length=1, max_length=256), NO_SECRET_KEY] = "kataven:connect"
+    """The aud of session tokens: what your /connect service is called."""
+
     tokens: TokenPolicy = TokenPolicy()
+    """How long tokens and sessions live; each tenant may override any of them."""
+
     limits: RateLimits = RateLimits()
+    """How many requests a minute are answered; each tenant may override any; null is no limit."""
+
     tenants: Annotated[Mapping[TenantId, Tenant], AfterValidator(MappingProxyType)]
+    """The tenants, each under its id: a-z, 0-9 and -, 2 to 32 of them, as in its keys' names."""

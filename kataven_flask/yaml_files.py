@@ -22,6 +22,23 @@ from kataven_flask.faults import DocumentPath, Fault, Mark, Marks
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 NOTHING: Final[Mapping[Path, bytes]] = MappingProxyType({})
 _SUFFIXES: Final = {".yaml", ".yml"}
+_HINTS: Final = {
+    "tab": "indent with spaces",
+    "mapping values": "text with `: ` in it goes in quotes, and a name is followed by `: `",
+    "alphabetic": "text with a * or & at its start goes in quotes",
+    "undefined alias": "text with a * at its start goes in quotes",
+    "start any token": "text that begins with @, ` or % goes in quotes",
+    "expected ':'": "write a colon and a space after the member's name, here or on the line above",
+    "another document": "write one document a file, without a second ---",
+    "end of stream": "close the quotes that were opened before",
+    "escape character": r"write \\ for a backslash between double quotes",
+    "expected ','": "close the bracket before, or write a comma",
+    "expected key": "check the quotes and the indentation, here and on the lines above",
+    "'-' indicator": "check the indentation, here and on the lines above",
+    "node content": "write a value, or close the bracket before",
+}
+"""What to do, by a few words of what the YAML parser says."""
+_HINT: Final = "text with a special character in it goes in quotes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +80,9 @@ def document_files(path: Path) -> tuple[Path, ...]:
             )
             raise ConfigurationError(message)
         return (path,)
-    files = sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES and p.name[0] != ".")
+    files = _in_folder(path)
     if not files:
-        message = f"{path}: holds no .yaml file"
+        message = f"{path}: holds no .yaml file; write one, or name a file with --config"
         raise ConfigurationError(message)
     return tuple(files)
 
@@ -85,11 +102,22 @@ def read_document(path: Path, overlay: Mapping[Path, bytes] = NOTHING) -> PlainD
     """
     digest = hashlib.sha256()
     pages = []
-    for file in document_files(path):
+    for file in _files(path, overlay):
         raw = overlay[file] if file in overlay else _read(file)
         digest.update(raw)
         pages.append(_Reader(file).read(raw))
     return _joined(path, pages, digest.hexdigest()[:12])
+
+
+def _files(path: Path, overlay: Mapping[Path, bytes]) -> Sequence[Path]:
+    """List the files of a document, with those that the overlay has it begin with."""
+    if not overlay:
+        return document_files(path)
+    return sorted({*overlay, *(_in_folder(path) if path.is_dir() else ())})
+
+
+def _in_folder(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES and p.name[0] != ".")
 
 
 def _read(file: Path) -> bytes:
@@ -137,14 +165,14 @@ class _Reader:
             try:
                 self.content = self._mapping(node, ())
             except RecursionError:
-                self._unreadable(Mark(self._file), "nested too deep")
+                self._unreadable(Mark(self._file), "nested too deep; write fewer levels")
         elif self.whole:
             message = "must be a mapping that begins with `version: 1`"
             self._unreadable(Mark(self._file), message)
         return self
 
     def stands_elsewhere(self, path: DocumentPath) -> Fault:
-        return self.marks.fault(path, "stands in another file of this folder too")
+        return self.marks.fault(path, "stands in another file of this folder too; keep one of them")
 
     def _compose(self, raw: bytes) -> yaml.Node | None:
         try:
@@ -156,8 +184,19 @@ class _Reader:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             at = self._mark(mark) if mark else Mark(self._file)
-            hint = "; text with a * at its start goes in quotes" * ("alphabetic" in str(error))
-            self._unreadable(at, f"not YAML: {error.problem or error.context}{hint}")
+            problem = str(error.problem or error.context)
+            hints = (hint for words, hint in _HINTS.items() if words in problem)
+            self._unreadable(at, f"not YAML: {'; '.join([problem, next(hints, _HINT)])}")
+        except yaml.reader.ReaderError as error:
+            before = raw[: error.position]
+            line = before.count(b"\n") + 1
+            column = len(before.rpartition(b"\n")[2].decode(errors="replace")) + 1
+            words = "save it in UTF-8, without control characters"
+            what = f"U+{error.character:04X}" if isinstance(error.character, int) else "what stands"
+            self._unreadable(
+                Mark(self._file, line, column),
+                f"not YAML in UTF-8: {what} here can't be read; {words}",
+            )
         except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
             self._unreadable(Mark(self._file), f"not YAML in UTF-8: {str(error).splitlines()[0]}")
         else:
@@ -217,7 +256,7 @@ class _Reader:
                 return str(node.value)
             self._fault(node, (*path, node.value), f'not text; write "{node.value}" in quotes')
             return None
-        self._fault(node, path, "a member's name must be text")
+        self._fault(node, path, "a member's name must be text; write it as `name: value`")
         return None
 
     def _scalar(self, node: yaml.Node, path: DocumentPath) -> object:

@@ -137,6 +137,10 @@ class Service:
     def edit(self) -> None:
         """Write the tenants' file, and have the server pick it up as it would by itself."""
         self.write()
+        self.reload()
+
+    def reload(self) -> None:
+        """Have the server pick up what stands in the tenants' file."""
         live = parts_of(self.app).live
         live.reload()
         assert live.fault is None, live.fault

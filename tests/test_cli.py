@@ -9,8 +9,6 @@ import yaml
 from click.testing import CliRunner
 
 from kataven_flask.cli import main
-from kataven_flask.keys import hash_secret_key
-from kataven_flask.registry import load_registry
 from tests.support import document
 
 
@@ -32,36 +30,6 @@ def test_check_prints_every_fault_with_its_place(tmp_path: Path) -> None:
     assert f"{config}:2:1: colour: unknown member" in result.output
     assert f"{config}:4:22: tenants.acme.agents:" in result.output
     assert result.output.endswith(f"Error: 2 faults in {config}\n")
-
-
-def test_generated_keys_can_be_pasted(tmp_path: Path) -> None:
-    """What `keys generate` prints is a whole tenant of the file; the secret is not in it."""
-    result = CliRunner().invoke(main, ["keys", "generate", "acme"])
-    assert result.exit_code == 0
-    secret = result.stderr.splitlines()[-1]
-    assert secret.startswith("sk_live_acme_")
-    assert secret not in result.stdout
-    config = tmp_path / "tenants.yaml"
-    config.write_text("version: 1\ntenants:\n" + result.stdout)
-    registry = load_registry(config)
-    record, _ = registry.secrets[hash_secret_key(secret)]
-    assert record.key.client_key.startswith("pk_live_acme_")
-
-
-def test_generated_test_keys_are_for_loopback() -> None:
-    """`--test` makes keys that load with the loopback entry printed beside them."""
-    result = CliRunner().invoke(main, ["keys", "generate", "acme", "--test"])
-    (key,) = yaml.safe_load(result.stdout)["acme"]["keys"]
-    assert key["client_key"].startswith("pk_test_acme_")
-    assert key["domain_allowlist"] == ["localhost:*", "*.localhost:*"]
-
-
-@pytest.mark.parametrize("tenant", ["A", "Acme", "acme inc", "x" * 33])
-def test_keys_are_made_for_tenant_ids_alone(tenant: str) -> None:
-    """A name that can't be a tenant's id is refused in one line."""
-    result = CliRunner().invoke(main, ["keys", "generate", tenant])
-    assert result.exit_code == 1
-    assert "is not a tenant id" in result.output
 
 
 @pytest.mark.parametrize("command", ["serve", "demo", "check", "keys", "sessions"])

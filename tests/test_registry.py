@@ -299,7 +299,7 @@ class TestFaults:
             ("audience: yes", "7:1: audience: must be text; put it in quotes"),
             ("audience: 2026-01-01", "7:1: audience: must be text; put it in quotes"),
             ("audience: ''", "7:1: audience: is empty"),
-            ("audience: [a]", "7:1: audience: must be text; put it in quotes"),
+            ("audience: [a]", "7:1: audience: must be text, not a list"),
             ("issuer: http://a.com", "7:1: issuer: not an https:// URL"),
             ("tokens:", "7:1: tokens: must be a mapping"),
             ("tokens: []", "7:1: tokens: must be a mapping"),
@@ -395,17 +395,21 @@ class TestFaults:
     def test_a_name_that_is_a_list(self, files: Files) -> None:
         """A member's name that isn't text is a fault with its line."""
         (fault,) = files.faults(SMALL + "? [a]\n: 1\n")
-        assert fault == "tenants.yaml:7:3: a member's name must be text"
+        assert fault == "tenants.yaml:7:3: a member's name must be text; write it as `name: value`"
 
     def test_a_fault_is_told_once(self, files: Files) -> None:
         """A member with one thing wrong has one line."""
         assert len(files.faults(SMALL + "audience: 7\n")) == 1
 
-    @pytest.mark.parametrize("value", ["[]", "", "x"], ids=["list", "null", "text"])
-    def test_tenants_of_another_type(self, files: Files, value: str) -> None:
+    @pytest.mark.parametrize(
+        ("value", "but"),
+        [("[]", "not a list"), ("", "but is empty"), ("x", "not text")],
+        ids=["list", "null", "text"],
+    )
+    def test_tenants_of_another_type(self, files: Files, value: str, but: str) -> None:
         """Tenants that aren't a mapping are refused in the words used everywhere else."""
         (fault,) = files.faults(f"version: 1\ntenants: {value}\n")
-        assert fault == "tenants.yaml:2:1: tenants: must be a mapping"
+        assert fault.startswith(f"tenants.yaml:2:1: tenants: must be a mapping, {but}; write")
 
     @pytest.mark.parametrize("version", ["2", "'1'", "true", "1.0", "one", ""], ids=repr)
     def test_another_version(self, files: Files, version: str) -> None:
@@ -556,15 +560,16 @@ class TestFolder:
         files.write("a.yaml", {"version": 1, "audience": "x", "tenants": {}})
         files.write("b.yaml", {"audience": "y"})
         (fault,) = files.faults_of_folder()
-        assert fault == "b.yaml:1:1: audience: stands in another file of this folder too"
+        assert fault == (
+            "b.yaml:1:1: audience: stands in another file of this folder too; keep one of them"
+        )
 
     def test_a_tenant_in_two_files(self, files: Files) -> None:
         """A tenant that stands in two files is refused at the second."""
         files.write("a.yaml", {"version": 1, "tenants": {"acme": acme()}})
         files.write("b.yaml", {"tenants": {"acme": acme()}})
-        assert "b.yaml:2:3: tenants.acme: stands in another file of this folder too" in (
-            files.faults_of_folder()
-        )
+        (fault,) = (f for f in files.faults_of_folder() if "in another file" in f)
+        assert fault.startswith("b.yaml:2:3: tenants.acme: stands in another file of this folder")
 
     def test_a_key_in_two_files(self, files: Files) -> None:
         """A client key that stands in two files is refused, with the second's place."""
@@ -581,7 +586,7 @@ class TestFolder:
         files.write("b.yaml", "isuer: x\n")
         assert files.faults_of_folder() == [
             "a.yaml:2:1: audience: must be text; put it in quotes",
-            "b.yaml:1:1: isuer: unknown member; check its spelling and its indentation",
+            "b.yaml:1:1: isuer: unknown member; did you mean issuer?",
         ]
 
     def test_other_files_are_passed_over(self, files: Files) -> None:

@@ -347,6 +347,16 @@ def test_what_is_not_http_is_refused(tmp_path: Path) -> None:
         assert "Traceback" not in server.output
 
 
+def test_a_broken_header_is_not_sent_back(tmp_path: Path) -> None:
+    """A secret key with a newline at its end doesn't get into the log of whoever notes answers."""
+    with serving(tmp_path) as server:
+        with socket.create_connection(("127.0.0.1", server.port()), BOUND) as connection:
+            connection.sendall(b"POST / HTTP/1.1\r\nAuthorization: Bearer sk_x\n\r\n\r\n")
+            answer = connection.makefile("rb").read()
+        assert answer.endswith(b"\r\n\r\nInvalid request: Bare CR or LF found in header line")
+        assert "sk_x" not in server.output
+
+
 def test_a_header_that_is_refused_unread_is_refused_readably(tmp_path: Path) -> None:
     """A page can read why its request was refused even where the path wasn't read."""
     with serving(tmp_path) as server:

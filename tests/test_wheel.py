@@ -32,6 +32,7 @@ def test_it_carries_the_static_files_and_nothing_foreign(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "kataven_flask/py.typed",
+        "kataven_flask/config/tenants.schema.json",
         "kataven_flask/config/tenants.yaml",
         "kataven_flask/store/lua/rotate.lua",
         "kataven_flask/static/widget/v1.js",

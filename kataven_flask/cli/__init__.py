@@ -7,12 +7,16 @@ from typing import Any
 
 import click
 
+from kataven_flask.cli.agents import agents
 from kataven_flask.cli.check import check
 from kataven_flask.cli.demo import demo
 from kataven_flask.cli.keys import keys
+from kataven_flask.cli.origins import origins
+from kataven_flask.cli.schema import schema
 from kataven_flask.cli.serve import serve
 from kataven_flask.cli.sessions import sessions
 from kataven_flask.cli.signing_keys import signing_keys
+from kataven_flask.cli.tenants import tenants
 from kataven_flask.errors import KatavenError
 
 
@@ -34,5 +38,16 @@ def main() -> None:
     """Sign-in for embeddable widgets, on your own server."""
 
 
-for command in (serve, demo, check, keys, sessions, signing_keys):
+for command in (
+    serve,
+    demo,
+    check,
+    schema,
+    tenants,
+    agents,
+    keys,
+    origins,
+    sessions,
+    signing_keys,
+):
     main.add_command(command)

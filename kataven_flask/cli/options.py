@@ -49,3 +49,9 @@ url_option = click.option(
     show_envvar=True,
     help="Where the server is reached.",
 )
+
+dry_run_option = click.option(
+    "-n", "--dry-run", is_flag=True, help="Show the change as a diff, and write nothing."
+)
+
+yes_option = click.option("-y", "--yes", is_flag=True, help="Don't ask whether it is meant.")

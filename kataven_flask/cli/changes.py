@@ -1,0 +1,138 @@
+"""What the commands that edit the tenants' file share: the diff, the question, the new pair."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kataven_flask.cli.output import note, print_json, styled
+from kataven_flask.config_file import Change, Plan, change_config
+from kataven_flask.keys import Mode, generate_client_key, generate_secret_key, hash_secret_key
+from kataven_flask.settings import DEFAULT_CONFIG
+from kataven_flask.snippet import snippet
+
+TEST_ORIGINS = ("localhost:*", "*.localhost:*")
+"""Where a test key works, if nothing else is said: this machine's own sites."""
+
+
+@dataclass(frozen=True, slots=True)
+class Editor:
+    """One run of a command that edits.
+
+    Args:
+        config: The tenants' file.
+        dry_run: Whether only the diff is shown.
+        quiet: Whether a success is silent.
+        as_json: Whether the result is for a script.
+    """
+
+    config: Path
+    dry_run: bool = False
+    quiet: bool = False
+    as_json: bool = False
+
+    def change(self, plan: Plan) -> Change:
+        """Make a change, or show its diff, or raise ConfigurationError."""
+        change = change_config(self.config, plan, dry_run=self.dry_run)
+        if self.dry_run:
+            print_diff(change.diff())
+            note("Nothing was written (--dry-run).")
+        return change
+
+    def say(self, text: str) -> None:
+        """Tell a person what was done."""
+        if not (self.dry_run or self.quiet or self.as_json):
+            click.echo(text)
+
+    def command(self, *words: str) -> str:
+        """Write a command that works on the same file."""
+        other = () if self.config == DEFAULT_CONFIG else ("--config", str(self.config))
+        return shlex.join(("kataven-flask", *words, *other))
+
+
+def print_diff(diff: str) -> None:
+    """Print a unified diff, in color on a terminal."""
+    for line in diff.splitlines():
+        if line.startswith(("+++", "---")):
+            click.echo(styled(line, "strong"))
+        elif line.startswith("+"):
+            click.echo(styled(line, "good"))
+        elif line.startswith("-"):
+            click.echo(styled(line, "bad"))
+        else:
+            click.echo(line)
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A client key, and the secret key behind it, which is shown once and kept nowhere.
+
+    Args:
+        client_key: The `pk_…` key.
+        secret_key: The `sk_…` key.
+    """
+
+    client_key: str
+    secret_key: str
+
+    def __repr__(self) -> str:
+        """Leave the secret out."""
+        return f"Pair({self.client_key})"
+
+    @classmethod
+    def make(cls, tenant_id: str, mode: Mode) -> Pair:
+        """Make a pair for a tenant."""
+        return cls(generate_client_key(tenant_id, mode), generate_secret_key(tenant_id, mode))
+
+    def members(
+        self, name: str | None, origins: tuple[str, ...], agent_id: str | None
+    ) -> dict[str, Any]:
+        """Return the pair as the file has it: the secret's hash alone."""
+        return {
+            "name": name or ("tests" if origins == TEST_ORIGINS else [*origins, "my site"][0]),
+            "client_key": self.client_key,
+            "secrets": [{"hash": hash_secret_key(self.secret_key)}],
+            "domain_allowlist": list(origins),
+            **({} if agent_id is None else {"agent_id": agent_id}),
+        }
+
+
+def show_pair(editor: Editor, change: Change, pair: Pair) -> None:
+    """Print a new pair and the snippet to paste, once."""
+    if editor.dry_run:
+        return
+    record = change.registry.keys[pair.client_key]
+    lines = snippet(pair.client_key, change.registry.issuer)
+    if editor.as_json:
+        print_json(
+            {
+                "tenant": record.tenant_id,
+                "client_key": pair.client_key,
+                "secret_key": pair.secret_key,
+                "snippet": lines,
+                "file": str(change.file),
+            }
+        )
+        return
+    click.echo(f"  client key   {pair.client_key}")
+    click.echo(f"  secret key   {pair.secret_key}")
+    if editor.quiet:
+        return
+    click.echo(
+        "\nThe client key is public. The secret key is for the tenant's backend alone; it is"
+    )
+    click.echo("shown this once and kept nowhere. The tenant pastes this into its pages:\n")
+    click.echo("\n".join(f"  {line}" for line in lines.splitlines()))
+    click.echo(
+        f"\nIt works on: {', '.join(e.text for e in record.key.domain_allowlist) or 'none yet'}"
+    )
+    if not record.key.domain_allowlist:
+        click.echo(
+            f"Next: {editor.command('origins', 'add', pair.client_key, 'https://example.com')}"
+        )
+    if change.registry.issuer is None:
+        note(f"Note: put your server's address in the snippet; `issuer:` in {change.file} sets it.")

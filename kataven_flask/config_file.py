@@ -1,0 +1,171 @@
+"""The tenants' file changed by a command: whole, under a lock, and only into one that loads.
+
+The new text is read the way the server would read it before a byte is written. Then it is
+written beside the file and moved over it, so that whoever reads finds the old or the new.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fcntl
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from kataven_flask.editing import NEW_DOCUMENT, Edit
+from kataven_flask.errors import ConfigurationError
+from kataven_flask.faults import FaultyDocumentError
+from kataven_flask.registry import Registry, empty_registry, read_registry
+from kataven_flask.yaml_files import PlainDocument
+
+Plan: TypeAlias = Callable[[Registry], Edit]
+"""Gives the edit for what is in force; it may raise to leave all as it is."""
+_MODE: Final = 0o644
+"""Of a file that is made: it holds hashes and no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an edit makes of a file.
+
+    Args:
+        file: The file.
+        before: Its text so far; empty where it is made.
+        after: Its new text.
+        registry: What the server will then read.
+    """
+
+    file: Path
+    before: str
+    after: str
+    registry: Registry
+
+    def diff(self) -> str:
+        """Return the change as a unified diff."""
+        old, new = self.before.splitlines(keepends=True), self.after.splitlines(keepends=True)
+        name = str(self.file)
+        return "".join(
+            line if line.endswith("\n") else line + "\n"
+            for line in difflib.unified_diff(old, new, name if old else "/dev/null", name)
+        )
+
+
+def change_config(config: Path, plan: Plan, *, dry_run: bool = False) -> Change:
+    """Change the tenants' file, one process at a time.
+
+    Args:
+        config: One YAML file, or a folder of them.
+        plan: Gives the edit for what is in force; it may raise to leave all as it is.
+        dry_run: Whether nothing is written.
+
+    Raises:
+        ConfigurationError: The edit can't be made; nothing was written.
+
+    Returns:
+        What was changed, or would be.
+    """
+    folder = config.resolve() if config.is_dir() else config.resolve().parent
+    with _locked(folder, config, make=not dry_run):
+        registry, plain = _read(config)
+        edit = plan(registry)
+        file = _file_of(config, edit, plain)
+        raw = file.read_bytes() if file.exists() else None
+        before = "" if raw is None else _decoded(file, raw)
+        after = edit.apply(before or NEW_DOCUMENT)
+        changed = _loaded(config, file, after)
+        if not dry_run and after != before:
+            _write(file, raw, after.encode())
+    return Change(file, before, after, changed)
+
+
+def _read(config: Path) -> tuple[Registry, PlainDocument | None]:
+    if not (any(config.iterdir()) if config.is_dir() else config.exists()):
+        return empty_registry(), None
+    try:
+        return read_registry(config)
+    except FaultyDocumentError as error:
+        raise ConfigurationError(f"mend these first, by hand:\n{error}") from error
+
+
+def _file_of(config: Path, edit: Edit, plain: PlainDocument | None) -> Path:
+    """Return the file in which a tenant stands; in a folder a new one gets its own."""
+    if edit.is_new_tenant and config.is_dir():
+        file = config / f"{edit.tenant_id}.yaml"
+        if file.exists():
+            raise ConfigurationError(f"{file}: stands already; add the tenant there by hand")
+        return file
+    return config if plain is None else plain.marks.at(("tenants", edit.tenant_id)).file
+
+
+def _decoded(file: Path, raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{file}: save it in UTF-8 first") from error
+
+
+def _loaded(config: Path, file: Path, after: str) -> Registry:
+    """Read what is about to be written as the server would."""
+    try:
+        return read_registry(config, {file: after.encode()})[0]
+    except FaultyDocumentError as error:
+        faults = "\n".join(f"{fault.path}: {fault.message}" for fault in error.faults)
+        raise ConfigurationError(f"nothing was written, as it wouldn't load:\n{faults}") from error
+
+
+# --- the file system
+
+
+@contextmanager
+def _locked(folder: Path, config: Path, *, make: bool) -> Iterator[None]:
+    """Hold the folder's lock, and tell a person what went wrong in it."""
+    try:
+        with ExitStack() as held:
+            if make:
+                folder.mkdir(parents=True, exist_ok=True)
+            if folder.exists():
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+                held.callback(os.close, descriptor)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise ConfigurationError(f"{config}: nothing was written ({reason})") from error
+
+
+def _write(file: Path, before: bytes | None, after: bytes) -> None:
+    """Move the new content over the old, which keeps its place, its owner and its mode."""
+    target = file.resolve()  # where it is a link, the link stays
+    with tempfile.NamedTemporaryFile(
+        dir=target.parent, prefix=f".{target.name}.", suffix=".next", delete=False
+    ) as beside:
+        try:
+            beside.write(after)
+            _take_over_rights(target, beside.fileno())
+            beside.flush()
+            os.fsync(beside.fileno())
+            _require_unchanged(target, before)
+            Path(beside.name).replace(target)
+        except BaseException:
+            Path(beside.name).unlink()
+            raise
+
+
+def _require_unchanged(target: Path, before: bytes | None) -> None:
+    """An editor takes no lock; what a person saved meanwhile is not written over."""
+    if (target.read_bytes() if target.exists() else None) != before:
+        raise ConfigurationError(f"{target}: was edited meanwhile; run the command again")
+
+
+def _take_over_rights(target: Path, descriptor: int) -> None:
+    if not target.exists():
+        os.fchmod(descriptor, _MODE)
+        return
+    old, new = target.stat(), os.fstat(descriptor)
+    if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
+        os.fchown(descriptor, old.st_uid, old.st_gid)
+    os.fchmod(descriptor, old.st_mode & 0o7777)

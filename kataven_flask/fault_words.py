@@ -1,0 +1,240 @@
+"""What the models refuse, in the operator's words: what is wrong, and what to write instead.
+
+It is read at a fault alone, so it may take its time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from difflib import get_close_matches
+from functools import cache
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from kataven_flask.faults import DocumentPath, Fault, Marks, did_you_mean, path_text
+from kataven_flask.member_types import NO_TIME
+from kataven_flask.tenants import Document
+
+_ANY: Final = {"tenants": "<tenant>", "agents": "<agent>", "keys": "[…]", "secrets": "[…]"}
+"""How a place that there may be many of is written, by the member that holds them."""
+
+
+def model_faults(
+    error: ValidationError, content: Mapping[str, Any], marks: Marks, *, whole: bool
+) -> Iterator[Fault]:
+    """Turn what a model refused into faults.
+
+    Args:
+        error: What pydantic raised.
+        content: The plain document.
+        marks: Where its members stand.
+        whole: Whether every file could be read, so that what is missing is missing.
+
+    Yields:
+        The faults.
+    """
+    for details in error.errors(include_url=False, include_input=False):
+        path = tuple(step for step in details["loc"] if step != "[key]")
+        if details["type"] == "missing" and len(path) == 1 and not whole:
+            continue  # it may stand where the file couldn't be read
+        yield marks.fault(path, _message(details, path, content))
+
+
+def _message(details: ErrorDetails, path: DocumentPath, content: Mapping[str, Any]) -> str:
+    kind, context = details["type"], details.get("ctx", {})
+    value = _at(content, path)
+    match kind:
+        case "value_error":
+            return str(context["error"])
+        case "extra_forbidden":
+            return _unknown_member(path, value)
+        case "missing":
+            return _missing(path)
+        case "literal_error":
+            return _not_one_of(str(context["expected"]), value)
+        case "timezone_aware" | "datetime_type":
+            return _no_time(value)
+    words = _WORDS.get(kind)
+    return words(value, context) if words else f"can't be used: {details['msg']}"
+
+
+_Words = Callable[[object, Mapping[str, Any]], str]
+
+
+def _mapping_words(value: object, _: Mapping[str, Any]) -> str:
+    return f"must be a mapping, {_but(value)}; write its members under it, or take it out"
+
+
+def _list_words(value: object, _: Mapping[str, Any]) -> str:
+    return f"must be a list, {_but(value)}; begin each entry with `- `, on a line of its own"
+
+
+def _text_words(value: object, _: Mapping[str, Any]) -> str:
+    if value is None or isinstance(value, dict | list):
+        return f"must be text, {_but(value)}"
+    return "must be text; put it in quotes"
+
+
+def _switch_words(value: object, _: Mapping[str, Any]) -> str:
+    return "must be true or false" + ", without quotes" * isinstance(value, str)
+
+
+def _many(count: int) -> str:
+    return f"{count} entr{'y' if count == 1 else 'ies'}"
+
+
+_WORDS: Final[dict[str, _Words]] = {
+    "string_type": _text_words,
+    "string_unicode": lambda _, __: "has half a character; type it anew",
+    "string_too_short": lambda _, __: "is empty; write its text, or take the member out",
+    "string_too_long": lambda value, told: (
+        f"has {len(str(value))} characters; shorten it to {told['max_length']}"
+    ),
+    "bool_type": _switch_words,
+    "int_type": lambda _, __: "must be a whole number, or null for no limit",
+    "greater_than_equal": lambda _, told: f"must be {told['ge']} or more, or null for no limit",
+    "less_than_equal": lambda _, told: f"must be {told['le']} or less, or null for no limit",
+    "too_short": lambda _, told: f"is empty; write at least {_many(told['min_length'])}",
+    "too_long": lambda value, told: (
+        f"has {_many(len(value) if isinstance(value, list) else 0)};"
+        f" at most {told['max_length']} may stand, so take out those that are over"
+    ),
+    "tuple_type": _list_words,
+    "mapping_type": _mapping_words,
+    "dict_type": _mapping_words,
+    "model_type": _mapping_words,
+    "model_attributes_type": _mapping_words,
+}
+
+
+def _but(value: object) -> str:
+    kinds = {dict: "a mapping", list: "a list", str: "text", bool: "true or false"}
+    kinds |= {int: "a number", float: "a number", datetime: "a time", date: "a date"}
+    return "but is empty" if value is None else f"not {kinds.get(type(value), 'that')}"
+
+
+def _no_time(value: object) -> str:
+    match value:
+        case datetime():
+            return f"{NO_TIME.partition(':')[0]}: {value.isoformat()}Z is that time in UTC"
+        case date():
+            return f"{NO_TIME.partition(':')[0]}: {value.isoformat()}T00:00:00Z is midnight in UTC"
+    return NO_TIME
+
+
+def _not_one_of(expected: str, value: object) -> str:
+    guess = did_you_mean(value, re.findall(r"'([^']+)'", expected))
+    return "; ".join(filter(None, (f"must be {expected}", guess)))
+
+
+# --- members: which are known where
+
+
+def _unknown_member(path: DocumentPath, value: object) -> str:
+    name = str(path[-1]).lower().replace("-", "_")
+    here = _model_at(path[:-1])
+    known = [*here.model_fields] if here else []
+    if guess := _like(name, known):
+        return f"unknown member; did you mean {guess}?"
+    if len(path) == 1 and isinstance(value, dict) and {"agents", "keys"} & value.keys():
+        return "unknown member here; it looks like a tenant: indent it, to stand under tenants"
+    elsewhere = [n for model in _places().values() for n in model.model_fields]
+    if path[-1] in elsewhere:
+        return f"unknown member here; move it to {_place_of(name, path[:-1])}"
+    if guess := name if name in elsewhere else _like(name, elsewhere, halves=False):
+        place = _place_of(guess, path[:-1])
+        return f"unknown member; did you mean {guess}? It stands at {place}"
+    return f"unknown member; here may stand: {', '.join(known)}"
+
+
+_ALSO_CALLED: Final = {
+    "domain_allowlist": {"allowed", "origin", "origins", "domain", "domains", "sites", "hosts"},
+    "not_after": {"expires", "expiry", "until"},
+}
+
+
+def _like(name: str, known: list[str], *, halves: bool = True) -> str:
+    """Guess which member was meant: a slip of the keyboard, half of a name, another word."""
+    slips = [other for other in get_close_matches(name, known) if _is_slip(name, other)]
+    parts = set(name.split("_"))
+    whole = {other for other in known if halves and parts <= {*other.split("_")}}
+    called = {other for other in known if parts & _ALSO_CALLED.get(other, set())}
+    return next((min(found) for found in (slips[:1], whole, called) if len(found) == 1), "")
+
+
+def _is_slip(name: str, other: str) -> bool:
+    """Tell whether two names have the same letters but for one or two."""
+    extra = [c for c in {*name, *other} if name.count(c) != other.count(c)]
+    return sum(abs(name.count(c) - other.count(c)) for c in extra) <= 2  # noqa: PLR2004
+
+
+def _missing(path: DocumentPath) -> str:
+    model = _model_at(path[:-1])
+    field = model.model_fields.get(str(path[-1])) if model else None
+    examples = field.examples if field is not None else None
+    return (
+        f"missing; add it, for example {path[-1]}: {examples[0]}" if examples else "missing; add it"
+    )
+
+
+def _at(content: object, path: DocumentPath) -> object:
+    for step in path:
+        try:
+            content = content[step]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return content
+
+
+def _model_at(path: DocumentPath) -> type[BaseModel] | None:
+    for place, model in _places().items():
+        if len(place) == len(path) and _common(place, path) == len(path):
+            return model
+    return None
+
+
+def _place_of(name: str, path: DocumentPath) -> str:
+    """Write the place, nearest to a path, at which a member of this name may stand."""
+    places = [place for place, model in _places().items() if name in model.model_fields]
+    if not places:
+        return ""
+    nearest = max(places, key=lambda place: (_common(place, path), -len(place)))
+    shared = _common(nearest, path)
+    return path_text((*path[:shared], *nearest[shared:], name)).replace(".[…]", "[…]")
+
+
+def _common(place: DocumentPath, path: DocumentPath) -> int:
+    """Count the steps from the top that a place and a path share."""
+    count = 0
+    for expected, step in zip(place, path, strict=False):
+        if expected != step and expected not in _ANY.values():
+            break
+        count += 1
+    return count
+
+
+@cache
+def _places() -> dict[DocumentPath, type[BaseModel]]:
+    """Return the model of every place of the document, from the top down."""
+    return dict(_places_under(Document, ()))
+
+
+def _places_under(
+    model: type[BaseModel], place: DocumentPath
+) -> Iterator[tuple[DocumentPath, type[BaseModel]]]:
+    yield place, model
+    for name, field in model.model_fields.items():
+        if inner := _model_in(field.annotation):
+            many = () if field.annotation is inner else (_ANY[name],)
+            yield from _places_under(inner, (*place, name, *many))
+
+
+def _model_in(annotation: object) -> type[BaseModel] | None:
+    """Find the model in a type: itself, or in a mapping or a list of it."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
