@@ -124,11 +124,11 @@ class Live(Generic[_T]):
         is_retry, self._looks = self._taken is None, 0
         passing = fault is not None and isinstance(fault.__cause__, OSError)
         self._taken = seen if settled and not passing else None
-        news = str(fault) != str(self.fault) or (fault is not None and not is_retry)
+        is_news = str(fault) != str(self.fault) or (fault is not None and not is_retry)
         if loaded is not None and loaded.revision != self.current.revision:
-            self.current, self.since, news = loaded, self._clock(), True
+            self.current, self.since, is_news = loaded, self._clock(), True
         self.fault = fault
-        if news:
+        if is_news:
             self.tell(self)
 
     def _read(self) -> tuple[_T | None, ConfigurationError | None]:

@@ -253,16 +253,30 @@ class TestAnEditInTheMaking:
         live.look()
         assert live.current.audience == "edit-5"
 
-    def test_an_edit_that_is_taken_back_is_none(self, config: Path, live: Live[Registry]) -> None:
-        """A file that went away and came back is left alone, and what comes next has to settle."""
-        before, away = live.current, config.with_suffix(".away")
+    def test_a_fault_is_not_told_while_edits_go_on(
+        self, config: Path, live: Live[Registry], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A file that was faulty between two edits alarms nobody, and holds up none of them."""
+        for number in range(SETTLE_LOOKS + 2):
+            config.write_text(f"{FAULTY}# {number}\n")
+            live.look()
+        config.write_text(text("second"))
+        live.look()
+        assert live.current.audience == "second"
+        assert [record.levelname for record in caplog.records] == []
+
+    def test_an_edit_that_is_taken_back_is_none(self, config: Path) -> None:
+        """However often a link leads elsewhere for a moment, where it stays is in force."""
+        config.with_name("elsewhere").write_text(text("second"))
+        link = config.with_name("link")
+        link.symlink_to(config.name)
+        live = live_registry(link)
         for _ in range(2 * SETTLE_LOOKS):
-            config.rename(away)
+            _swap(link, "elsewhere")
             live.look()
-            away.rename(config)
+            assert live.current.audience == "first"
+            _swap(link, config.name)
             live.look()
-        assert live.current is before
-        assert not is_faulty(live)
 
     @pytest.mark.parametrize("home", ["a.yaml", "b.yaml"])
     def test_a_mixture_is_neither_in_force_nor_told(
@@ -394,6 +408,15 @@ class TestAFaultyEdit:
             live.reload()
         assert len(caplog.records) == 1
         assert live.fault is not None
+
+    def test_that_is_made_again_is_told_again(
+        self, config: Path, live: Live[Registry], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Who saves a file and has mended nothing reads so in the log."""
+        for number in range(2):
+            config.write_text(f"{FAULTY}# {number}\n")
+            live.reload()
+        assert caplog.text.count("config refused") == 2
 
     def test_is_mended(
         self, config: Path, live: Live[Registry], caplog: pytest.LogCaptureFixture
