@@ -23,6 +23,7 @@ from kataven_flask.body import BODY_LIMIT, MAX_BODY
 from kataven_flask.handshake import Handshake
 from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
+from kataven_flask.refused_origins import RefusedOrigins
 from kataven_flask.registry import Registry
 from kataven_flask.settings import Settings
 from kataven_flask.signing import KeyRing
@@ -43,18 +44,21 @@ class Parts:
     Args:
         live: The registry that it looks tenants up in.
         ring: The keys that it signs and verifies with.
-        watch: What picks up edits of both.
+        refused: What tells the operator of refused origins.
+        watch: What picks up edits of both, and tells what is due.
         store: The state store.
     """
 
     live: Live[Registry]
     ring: Live[KeyRing]
+    refused: RefusedOrigins
     watch: Watch
     store: Store
 
     def close(self) -> None:
         """Stop watching the files, and let go of the state."""
         self.watch.close()
+        self.refused.close()
         self.store.close()
 
 
@@ -86,14 +90,18 @@ def create_app(settings: Settings | None = None) -> Flask:
     def health() -> Health:
         return _health(live, store, ring, settings.clock())
 
-    handshake = Handshake(lambda: live.current, tokens, store, Throttle(), settings.clock)
+    def registry() -> Registry:
+        return live.current
+
+    refused = RefusedOrigins(registry, settings.config, settings.clock)
+    handshake = Handshake(registry, tokens, store, Throttle(), refused, settings.clock)
     app = Flask("kataven_flask", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
     app.register_blueprint(create_blueprint(handshake, jwks, health))
-    watch = Watch(live, ring)
-    app.extensions["kataven"] = Parts(live, ring, watch, store)
+    watch = Watch(live, ring, refused)
+    app.extensions["kataven"] = Parts(live, ring, refused, watch, store)
     _add_error_handlers(app)
     open_cors(app)
     if settings.watch:

@@ -9,6 +9,7 @@ from typing import Final
 from kataven_flask import errors
 from kataven_flask.messages import Caller
 from kataven_flask.origins import Origin
+from kataven_flask.refused_origins import RefusedOrigins
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import Agent, VisitorType
 from kataven_flask.tokens import Session
@@ -39,31 +40,26 @@ def require_live(record: KeyRecord, now: float) -> None:
         raise errors.ClientKeyDisabled("it is switched off, or past its time; ask its operator")
 
 
-def require_origin(record: KeyRecord, caller: Caller, words: str | None = None) -> Origin:
+def require_origin(
+    record: KeyRecord, caller: Caller, refused: RefusedOrigins, words: str | None = None
+) -> Origin:
     """Return the caller's origin, or raise OriginNotAllowed where the allowlist doesn't admit it.
 
     What would have admitted it goes to the log, for the operator, and not to the stranger.
     """
     if caller.origin is None:
+        refused.count(record.key.client_key, None)
         raise errors.OriginNotAllowed(_NO_ORIGIN, words=words)
     if not record.key.admits(caller.origin):
-        _security.warning(
-            "origin refused: %s is not admitted by %s [%s]; to admit it add %s to the"
-            " domain_allowlist of key %r of tenant %s",
-            caller.origin,
-            record.key.client_key,
-            ", ".join(entry.text for entry in record.key.domain_allowlist) or "empty",
-            caller.origin,
-            record.key.name,
-            record.tenant_id,
-        )
+        refused.count(record.key.client_key, caller.origin)
         raise errors.OriginNotAllowed(f"{caller.origin} is not one of its origins", words=words)
     return caller.origin
 
 
-def require_origin_of(session: Session, caller: Caller) -> None:
+def require_origin_of(session: Session, caller: Caller, refused: RefusedOrigins) -> None:
     """Raise OriginNotAllowed where a session is used from another origin than its own."""
     if caller.origin is None:
+        refused.count(session.client_key, None)
         raise errors.OriginNotAllowed(_NO_ORIGIN)
     if str(caller.origin) != session.origin:
         _security.warning("session %s used from another origin: %s", session.sid, caller.origin)

@@ -169,18 +169,6 @@ def find_tenant(registry: Registry, tenant_id: str) -> Tenant:
         raise ConfigurationError(f"no tenant {tenant_id!r}; there is {there}") from None
 
 
-def find_key(registry: Registry, client_key: str) -> KeyRecord:
-    """Return a client key's record, or raise ConfigurationError that says where to look."""
-    try:
-        return registry.keys[client_key]
-    except KeyError:
-        if client_key.startswith("sk_"):
-            words = "this is a secret key; it names nothing here, and it should be rotated now"
-        else:
-            words = "no tenant has this client key; see `kataven-flask keys list`"
-        raise ConfigurationError(words) from None
-
-
 # --- the steps in the text
 
 

@@ -30,6 +30,7 @@ from kataven_flask.messages import (
     VisitorToken,
     WidgetConfig,
 )
+from kataven_flask.refused_origins import RefusedOrigins
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.sessions import Clock, Sessions, new_id, new_session_id, user_digest
 from kataven_flask.store import Store
@@ -57,21 +58,24 @@ class Handshake:
         tokens: Gives the minter for a registry.
         store: The state store.
         throttle: The rate limits.
+        refused: What refused origins are counted by.
         clock: Gives the seconds since the epoch.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - a part each
         self,
         registry: Callable[[], Registry],
         tokens: Callable[[Registry], Tokens],
         store: Store,
         throttle: Throttle,
+        refused: RefusedOrigins,
         clock: Clock,
     ) -> None:
         self._registry = registry
         self._tokens = tokens
         self._sessions = Sessions(store, clock)
         self._throttle = throttle
+        self._refused = refused
         self._clock = clock
         self._configs: tuple[str, dict[tuple[str, str], WidgetConfig]] = ("", {})
 
@@ -87,7 +91,7 @@ class Handshake:
         record = find_key(registry, client_key)
         self._throttle_page("config", record, caller, record.limits.config_per_minute)
         require_live(record, self._clock())
-        require_origin(record, caller, words="Origin not in allowlist")
+        require_origin(record, caller, self._refused, words="Origin not in allowlist")
         agent_id, _ = resolve_agent(record, agent_id)
         return self._rendered(registry, record, agent_id)
 
@@ -104,7 +108,7 @@ class Handshake:
         record = find_key(registry, client_key)
         self._throttle_page("guest", record, caller, record.limits.guest_per_minute)
         require_live(record, self._clock())
-        origin = require_origin(record, caller)
+        origin = require_origin(record, caller, self._refused)
         agent_id, agent = resolve_agent(record, agent_id)
         require_auth_mode(agent_id, agent, "guest")
         session = Session(
@@ -145,7 +149,7 @@ class Handshake:
         require_live(record, self._clock())
         if client_key is not None and client_key != visitor.client_key:
             raise errors.ClientKeyMismatch("the token was minted for another client_key")
-        origin = require_origin(record, caller)
+        origin = require_origin(record, caller, self._refused)
         agent_id, agent = resolve_agent(record, visitor.agent_id)
         require_auth_mode(agent_id, agent, "user")
         # Before the token is spent, so that a revocation in between ends this session too.
@@ -189,8 +193,8 @@ class Handshake:
         record = find_key(registry, session.client_key)
         self._throttle_page("refresh", record, caller, record.limits.refresh_per_minute)
         require_live(record, self._clock())
-        require_origin_of(session, caller)
-        require_origin(record, caller)
+        require_origin_of(session, caller, self._refused)
+        require_origin(record, caller, self._refused)
         agent_id, agent = resolve_agent(record, session.agent_id)
         if agent_id != session.agent_id:
             raise errors.AgentDisabled(f"this client_key serves {agent_id} now; begin anew")
@@ -216,7 +220,7 @@ class Handshake:
         record = registry.keys.get(session.client_key)
         if record is not None:
             self._throttle_page("logout", record, caller, record.limits.refresh_per_minute)
-        require_origin_of(session, caller)
+        require_origin_of(session, caller, self._refused)
         self._sessions.end(claims)
 
     # --- what the tenant's backend asks for

@@ -46,7 +46,12 @@ def parse_client_key(text: str) -> ClientKeyName | None:
     match = CLIENT_KEY.fullmatch(text)
     if match is None:
         return None
-    return ClientKeyName("test" if match["mode"] == "test" else "live", match["tenant"])
+    return ClientKeyName(mode_of(text), match["tenant"])
+
+
+def mode_of(client_key: str) -> Mode:
+    """Return whether a client key is a live one or a test one."""
+    return "test" if client_key.startswith("pk_test_") else "live"
 
 
 def generate_client_key(tenant: str, mode: Mode = "live") -> str:

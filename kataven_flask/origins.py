@@ -116,6 +116,10 @@ class Origin:
         """Whether only this machine can serve it (RFC 6761, section 6.3; RFC 8252, 8.3)."""
         return _is_loopback(self.host)
 
+    def is_same_site(self, other: Origin) -> bool:
+        """Tell whether a browser takes both for one site (HTML, section 7.1.1, "same site")."""
+        return (self.scheme, _site(self.host)) == (other.scheme, _site(other.host))
+
     def __str__(self) -> str:
         """Serialize it as RFC 6454, section 6.2, does: without the scheme's own port."""
         if self.port is None or self.port == DEFAULT_PORTS.get(self.scheme):
@@ -169,20 +173,68 @@ class OriginPattern:
         """Tell whether this entry admits an origin."""
         return (
             origin.scheme in self.schemes
-            and self._admits_host(origin.host)
-            and (self.any_port or origin.port == self._port_for(origin.scheme))
+            and self.admits_host(origin.host)
+            and self.admits_port(origin)
         )
+
+    def admits_host(self, host: str) -> bool:
+        """Tell whether this entry is for a host, whatever the scheme and the port."""
+        return host.endswith("." + self.host) if self.subdomains else host == self.host
+
+    def admits_port(self, origin: Origin) -> bool:
+        """Tell whether this entry is for an origin's port, whatever the scheme and the host."""
+        return self.any_port or origin.port == self.port_for(origin.scheme)
+
+    def port_for(self, scheme: str) -> int | None:
+        """Return the one port of this entry on a scheme; None where the scheme has none."""
+        return DEFAULT_PORTS.get(scheme) if self.port is None else self.port
 
     @property
     def is_loopback(self) -> bool:
         """Whether it admits this machine's own hosts alone."""
         return _is_loopback(self.host) and self.schemes <= DEFAULT_PORTS.keys()
 
-    def _admits_host(self, host: str) -> bool:
-        return host.endswith("." + self.host) if self.subdomains else host == self.host
 
-    def _port_for(self, scheme: str) -> int | None:
-        return DEFAULT_PORTS.get(scheme) if self.port is None else self.port
+def to_ascii(host: str) -> str:
+    """Turn a host into what browsers send (UTS 46, then IDNA 2008).
+
+    Args:
+        host: A host as a person writes it.
+
+    Raises:
+        OriginPatternError: It is no international host name.
+
+    Returns:
+        The host in ASCII; it may be no host name for other reasons.
+    """
+    if host.isascii():
+        return host.lower()
+    try:
+        return idna.encode(host, uts46=True).decode("ascii")
+    except idna.IDNAError as error:
+        message = (
+            f"not a valid international host name ({error}); check it, or write its punycode, xn--…"
+        )
+        raise OriginPatternError(message) from error
+
+
+def registrable_domain(host: str) -> str:
+    """Return the domain of a host that somebody has registered, for example `acme.co.uk`.
+
+    Args:
+        host: In lower case and punycode.
+
+    Returns:
+        The public suffix and one label more; the host itself where it has no such part.
+    """
+    if is_ip_address(host):
+        return host
+    return _public_suffixes().privatesuffix(host) or host
+
+
+def is_ip_address(host: str) -> bool:
+    """Tell whether a host is an IPv4 address, or an IPv6 address in brackets or without."""
+    return _ip_address(host) is not None
 
 
 def _canonical_host(host: str) -> str | None:
@@ -210,6 +262,13 @@ def _is_loopback(host: str) -> bool:
         return True
     address = _ip_address(host)
     return address is not None and address.is_loopback
+
+
+def _site(host: str) -> str:
+    """Return a host's registrable domain, or the host where it has none."""
+    if _ip_address(host) is not None:
+        return host
+    return _public_suffixes().privatesuffix(host) or host
 
 
 def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -268,24 +327,11 @@ def _entry_host(host: str, text: str) -> tuple[str, bool]:
     if subdomains and _ip_address(bare) is not None:
         message = "an IP address has no subdomains; write the address without *."
         raise OriginPatternError(message)
-    canonical = _canonical_host(_to_ascii(bare))
+    canonical = _canonical_host(to_ascii(bare))
     if canonical is None:
         message = f"{text!r} has no valid host name; write one such as https://acme.com"
         raise OriginPatternError(message)
     return canonical, subdomains
-
-
-def _to_ascii(host: str) -> str:
-    """Turn a host into what browsers send (UTS 46, then IDNA 2008)."""
-    if host.isascii():
-        return host.lower()
-    try:
-        return idna.encode(host, uts46=True).decode("ascii")
-    except idna.IDNAError as error:
-        message = (
-            f"not a valid international host name ({error}); check it, or write its punycode, xn--…"
-        )
-        raise OriginPatternError(message) from error
 
 
 def _entry_schemes(scheme: str | None, host: str, *, subdomains: bool) -> frozenset[str]:
@@ -337,6 +383,6 @@ def _above_public_suffixes() -> frozenset[str]:
     above: set[str] = set()
     for line in Path(PSLFILE).read_text("utf-8").splitlines():
         rule = line.partition("//")[0].strip()
-        labels = _to_ascii(rule.lstrip("!*.")).split(".") if rule else []
+        labels = to_ascii(rule.lstrip("!*.")).split(".") if rule else []
         above.update(".".join(labels[start:]) for start in range(1, len(labels)))
     return frozenset(above)

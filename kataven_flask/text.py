@@ -7,6 +7,9 @@ from typing import Final
 
 _CONTROLS: Final = {"Cc", "Cs"}
 """Control characters, and halves of surrogate pairs, which are no characters at all."""
+_UNSEEN: Final = _CONTROLS | {"Cf", "Cn", "Co", "Zl", "Zp"}
+"""With these, what has no look of its own: what turns the direction of writing (Unicode
+Standard, annex 9), what is invisible, what isn't assigned, and the ends of lines."""
 
 
 def has_control_characters(text: str, *, but: str = "") -> bool:
@@ -22,15 +25,30 @@ def has_control_characters(text: str, *, but: str = "") -> bool:
     return any(unicodedata.category(c) in _CONTROLS and c not in but for c in text)
 
 
-def printable(text: str, limit: int) -> str:
-    """Write a text so that a terminal or a log shows it and does nothing else.
+def printable(text: str, limit: int | None = None) -> str:
+    """Write a text so that a terminal or a log shows it and obeys none of it.
 
     Args:
         text: The text, whoever wrote it.
-        limit: The most characters to keep.
+        limit: The most characters to keep; None for all.
 
     Returns:
-        One line: what isn't a visible character stands as its escape, what is too long is cut.
+        One line, with escapes, as a string in Python has them, for what isn't seen.
     """
-    cut = text if len(text) <= limit else text[: limit - 1] + "…"
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut)
+    cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
+    return "".join(
+        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _UNSEEN else c
+        for c in cut
+    )
+
+
+def visible(text: str) -> str:
+    """Write a stranger's text as `printable` does, and so that no escape can be one of theirs.
+
+    Args:
+        text: The text.
+
+    Returns:
+        One line, in which a backslash of the stranger's is doubled.
+    """
+    return printable(text.replace("\\", "\\\\"))

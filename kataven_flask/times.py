@@ -52,3 +52,31 @@ def duration(seconds: float) -> str:
         if seconds > 2 * size or (size == _MINUTE and seconds >= size):
             return f"{math.ceil(seconds / size)} {unit}"
     return f"{math.ceil(seconds)} s"
+
+
+def utc_second(seconds: int) -> str:
+    """Write a time for a person who compares clocks, `2026-10-01 14:30:05 UTC`.
+
+    Args:
+        seconds: Seconds since the epoch.
+
+    Raises:
+        ValueError: It lies outside 1970 to 2106.
+
+    Returns:
+        The time.
+    """
+    if not 0 <= seconds < _LAST:
+        raise ValueError("a time outside 1970 to 2106")
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def span(seconds: float) -> str:
+    """Write how far apart two times are for a person, in its two largest units: `3 h 5 min`."""
+    left = int(abs(seconds))
+    parts: list[str] = []
+    for size, unit in ((_DAY, "d"), (_HOUR, "h"), (_MINUTE, "min"), (1, "s")):
+        count, left = divmod(left, size)
+        if count or parts:
+            parts.append(f"{count} {unit}")
+    return " ".join(part for part in parts[:2] if part[0] != "0") or "0 s"

@@ -239,6 +239,28 @@ class Tokens:
         except (BadSignature, UnicodeError, ValueError, TypeError, KeyError) as error:
             raise BadTokenError("it was not signed here") from error
 
+    def is_signed(self, unverified_jwt: str) -> bool:
+        """Tell whether the key that a JWT names signed it, to explain a refusal, and no more.
+
+        What is signed may have ended, or be meant for something else: a token that is to be
+        accepted is verified.
+
+        Args:
+            unverified_jwt: The text that somebody asks about.
+
+        Returns:
+            Whether the signature is that of the key of ours that the header names.
+        """
+        try:
+            key = self._find_key(jwt.get_unverified_header(unverified_jwt).get("kid"))
+            if key is None:
+                return False
+            public_key = key.private_key.public_key()
+            jwt.PyJWS().decode(unverified_jwt, key=public_key, algorithms=[key.alg])
+        except (jwt.PyJWTError, ValueError, RecursionError):
+            return False
+        return True
+
     def _unsigned(self, unverified_token: str) -> bytes:
         """Return what a secret of ours signed, or raise BadSignature."""
         try:

@@ -5,6 +5,7 @@ It needs `PyJWT[crypto]` and imports nothing else of this package.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from json import JSONDecodeError
 from typing import Any, Final
@@ -17,6 +18,7 @@ CLOCK_SKEW: Final = 10
 """Seconds that this host's clock may be off."""
 JWKS_TIMEOUT: Final = 5
 """Seconds to wait for the public keys."""
+_NO_KEYS: Final = (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecodeError)
 _REQUIRED: Final = ["exp", "iat", "jti", "sub", "iss", "aud", "sid"]
 
 
@@ -68,10 +70,14 @@ class SessionVerifier:
         jwks_url: Where the sign-in service publishes its keys.
         issuer: The `iss` that it writes.
         audience: The `aud` that it writes.
+        keys: The JWKS itself, where it has been fetched already; then nothing is fetched.
     """
 
-    def __init__(self, jwks_url: str, issuer: str, audience: str) -> None:
+    def __init__(
+        self, jwks_url: str, issuer: str, audience: str, *, keys: Mapping[str, Any] | None = None
+    ) -> None:
         self._jwks = jwt.PyJWKClient(jwks_url, timeout=JWKS_TIMEOUT)
+        self._keys = keys
         self._issuer = issuer
         self._audience = audience
 
@@ -101,8 +107,11 @@ class SessionVerifier:
 
     def _find_key(self, unverified_jwt: str) -> jwt.PyJWK:
         try:
+            if self._keys is not None:
+                kid = jwt.get_unverified_header(unverified_jwt)["kid"]
+                return jwt.PyJWKSet.from_dict(dict(self._keys))[kid]
             return self._jwks.get_signing_key_from_jwt(unverified_jwt)
-        except (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecodeError) as error:
+        except (*_NO_KEYS, NotImplementedError, TypeError) as error:  # or of no known kind
             raise KeysUnavailableError("the sign-in service's keys can't be fetched") from error
 
     def _decode(self, unverified_jwt: str, key: jwt.PyJWK) -> dict[str, Any]:

@@ -167,8 +167,8 @@ def test_a_test_tenant_works_on_loopback_alone(desk: Desk) -> None:
         (("keys", "create", "bikes"), "no tenant 'bikes'"),
         (("keys", "create", "acme", "--agent", "chat"), "no agent 'chat' here"),
         (("keys", "create", "acme", "--origin", "https://acme.com/"), "write https://acme.com"),
-        (("keys", "rotate", "pk_live_acme_" + "x" * 22), "no tenant has this client key"),
-        (("keys", "rotate", "acme"), "that is no client key"),
+        (("keys", "rotate", "pk_live_acme_" + "x" * 22), "no tenant has the client key"),
+        (("keys", "rotate", "pk_live_acme"), "may be any of these"),
         (("keys", "revoke", "sk_live_acme_x"), "this is a secret key"),
         (("keys", "revoke", KEY, "--secret", "ffffffff"), "not one of this key's secrets"),
         (("keys", "revoke", KEY, "--secret", "56a"), "not one of this key's secrets"),
@@ -217,7 +217,7 @@ def test_a_tenant_is_removed_after_a_question(desk: Desk) -> None:
         "Remove acme and its 2 client keys?"
         in desk.run("tenants", "remove", "acme", status=1, said="n\n").output
     )
-    desk.run("tenants", "remove", "acme", status=1, said="")
+    desk.run("tenants", "remove", "acme", status=130, said="")
     assert desk.config.read_bytes() == before
     desk.run("tenants", "remove", "acme", said="y\n")
     assert list(desk.registry.tenants) == ["demo"]
@@ -310,9 +310,9 @@ def test_keys_are_listed(desk: Desk) -> None:
     """Of one tenant or of all; a secret by its first digits and its end."""
     desk.run("keys", "rotate", KEY, "--hours", "0")
     lines = desk.run("keys", "list", "acme").stdout.splitlines()
-    assert lines[0].split() == ["CLIENT", "KEY", "NAME", "STATE", "SECRETS"]
-    assert len(lines) == 3
-    assert "56a92e29c7db ended" in lines[1]
+    assert lines[0].split() == ["CLIENT", "KEY", "STATE", "NAME"]
+    assert lines[1].split()[:2] == [KEY, "live"]
+    assert lines[2].split()[:3] == ["secret", "56a92e29c7db", "ended"]
     assert len(desk.json("keys", "list")) == 3
     (first, second) = desk.json("keys", "list", "acme")[0]["secrets"]
     assert (first["live"], second["live"]) == (False, True)

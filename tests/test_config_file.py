@@ -12,7 +12,7 @@ import pytest
 from kataven_flask import config_file
 from kataven_flask.assets import example_config
 from kataven_flask.config_file import change_config
-from kataven_flask.editing import Edit, add_origins, add_tenant, find_key, remove_tenant
+from kataven_flask.editing import Edit, add_origins, add_tenant, remove_tenant
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.registry import Registry, load_registry
 
@@ -27,7 +27,7 @@ def add_bikes(registry: Registry) -> Edit:
 
 def add_site(site: str) -> config_file.Plan:
     """Plan one more origin of acme's key."""
-    return lambda registry: add_origins(find_key(registry, KEY), (site,))
+    return lambda registry: add_origins(registry.keys[KEY], (site,))
 
 
 @pytest.fixture

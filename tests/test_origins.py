@@ -675,3 +675,26 @@ def test_no_arbitrary_header_is_admitted(entry: str, text: str) -> None:
     origin = Origin.parse(text)
     if origin is not None and OriginPattern.parse(entry).matches(origin):
         assert origin.host.endswith(("acme.com", "localhost"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("https://acme.com", "https://widget.acme.com", True),
+        ("https://shop.acme.co.uk", "https://acme.co.uk:8443", True),
+        ("https://acme.com", "http://acme.com", False),
+        ("https://acme.co.uk", "https://evil.co.uk", False),
+        ("https://one.vercel.app", "https://two.vercel.app", False),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8001", True),
+        ("http://127.0.0.1", "http://127.0.0.2", False),
+        ("http://localhost:8000", "http://localhost:8001", True),
+        ("http://shop.acme.localhost", "http://localhost", False),
+    ],
+)
+def test_same_site(one: str, other: str, same: object) -> None:
+    """Two origins are of one site where scheme and registrable domain are the same."""
+    first, second = Origin.parse(one), Origin.parse(other)
+    assert first is not None
+    assert second is not None
+    assert first.is_same_site(second) is same
+    assert second.is_same_site(first) is same

@@ -311,6 +311,41 @@ class TestSession:
             both.verify_visitor(token, NOW)
 
 
+class TestSignature:
+    """Who signed a JWT, whatever it says: to explain a refusal."""
+
+    @pytest.mark.parametrize(
+        "token",
+        [
+            Forge(KEYS).visitor(exp=NOW - 1),
+            Forge(KEYS).session(aud="another"),
+            Forge(KEYS).token(Forge(KEYS).header("JWT"), {}),
+        ],
+        ids=["ended", "for another", "of no type of ours"],
+    )
+    def test_is_told_apart_from_the_rest(self, token: str) -> None:
+        """What our key signed is known as such, though no verifier takes it."""
+        assert TOKENS.is_signed(token)
+        with pytest.raises(BadTokenError):
+            TOKENS.verify_session(token, NOW)
+
+    @pytest.mark.parametrize(
+        "token",
+        [
+            Forge(KEYS).token(Forge(KEYS).header(), VISITOR, KEYS.theirs),
+            Forge(KEYS).token(Forge(KEYS).header(kid="nobody"), VISITOR),
+            Forge(KEYS).visitor()[:-4],
+            Forge(KEYS).hs256(Forge(KEYS).public_pem),
+            "",
+            "a.b.c",
+        ],
+        ids=["a stranger's", "no key", "cut", "HS256", "empty", "no JWT"],
+    )
+    def test_of_anybody_else(self, token: str) -> None:
+        """What our key didn't sign is not taken for signed."""
+        assert not TOKENS.is_signed(token)
+
+
 class TestRefresh:
     """Refresh tokens."""
 

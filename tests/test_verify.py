@@ -108,10 +108,13 @@ def sign_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignIn]:
         thread.join()
 
 
-@pytest.fixture(scope="module")
-def verifier(sign_in: SignIn) -> SessionVerifier:
+@pytest.fixture(scope="module", params=["by URL", "by keys that were fetched already"])
+def verifier(sign_in: SignIn, request: pytest.FixtureRequest) -> SessionVerifier:
     """Return a verifier as a `/connect` service makes it once."""
-    return SessionVerifier(sign_in.jwks_url, ISSUER, AUDIENCE)
+    if request.param == "by URL":
+        return SessionVerifier(sign_in.jwks_url, ISSUER, AUDIENCE)
+    nobody = "http://127.0.0.1:1/jwks.json"
+    return SessionVerifier(nobody, ISSUER, AUDIENCE, keys=sign_in.tokens.ring.jwks())
 
 
 def test_a_users_session(sign_in: SignIn, verifier: SessionVerifier) -> None:

@@ -2,52 +2,65 @@
 
 from __future__ import annotations
 
-import os
-from typing import Any
+from collections.abc import Iterable, Iterator, MutableMapping
+from importlib import import_module
+from typing import Final
 
 import click
 
-from kataven_flask.cli.agents import agents
-from kataven_flask.cli.check import check
-from kataven_flask.cli.demo import demo
-from kataven_flask.cli.keys import keys
-from kataven_flask.cli.origins import origins
-from kataven_flask.cli.schema import schema
-from kataven_flask.cli.serve import serve
-from kataven_flask.cli.sessions import sessions
-from kataven_flask.cli.signing_keys import signing_keys
-from kataven_flask.cli.tenants import tenants
-from kataven_flask.errors import KatavenError
+from kataven_flask.cli.manners import EXIT_CODES, PoliteGroup
+
+_COMMANDS: Final = (
+    "serve",
+    "demo",
+    "check",
+    "schema",
+    "tenants",
+    "agents",
+    "keys",
+    "origins",
+    "doctor",
+    "tokens",
+    "sessions",
+    "signing-keys",
+    "completion",
+)
+"""In the order in which the help lists them."""
 
 
-class _Group(click.Group):
-    """Shows the operator's mistakes as one clear message, never as a traceback."""
+class _Commands(MutableMapping[str, click.Command]):
+    """Reads a command's module when it is asked for, so that no command waits for the others."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        if os.environ.get("NO_COLOR"):  # whatever it says, as long as it says something
-            ctx.color = False
-        try:
-            return super().invoke(ctx)
-        except KatavenError as error:
-            raise click.ClickException(str(error)) from error
+    def __init__(self, names: Iterable[str]) -> None:
+        self._read: dict[str, click.Command | None] = dict.fromkeys(names)
+
+    def __getitem__(self, name: str) -> click.Command:
+        command = self._read[name]
+        if command is None:
+            module = name.replace("-", "_")
+            command = getattr(import_module(f"kataven_flask.cli.{module}"), module)
+            self._read[name] = command
+        return command
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._read[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=PoliteGroup,
+    commands=_Commands(_COMMANDS),
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
 @click.version_option(package_name="kataven-flask")
 def main() -> None:
     """Sign-in for embeddable widgets, on your own server."""
-
-
-for command in (
-    serve,
-    demo,
-    check,
-    schema,
-    tenants,
-    agents,
-    keys,
-    origins,
-    sessions,
-    signing_keys,
-):
-    main.add_command(command)

@@ -8,6 +8,7 @@ from typing import get_args
 import click
 
 from kataven_flask.cli.changes import Editor
+from kataven_flask.cli.complete import complete_tenant
 from kataven_flask.cli.options import config_option, dry_run_option, quiet_option
 from kataven_flask.editing import add_agent
 from kataven_flask.tenants import AuthMode
@@ -19,7 +20,7 @@ def agents() -> None:
 
 
 @agents.command()
-@click.argument("tenant")
+@click.argument("tenant", shell_complete=complete_tenant)
 @click.argument("agent")
 @click.option("--name", help="What visitors see.  [default: the agent's id]")
 @click.option("--greeting", help="Its first words.")

@@ -10,7 +10,9 @@ from typing import Any
 import click
 
 from kataven_flask.cli.output import note, print_json, styled
+from kataven_flask.cli.progress import patience
 from kataven_flask.config_file import Change, Plan, change_config
+from kataven_flask.errors import ConfigurationError
 from kataven_flask.keys import Mode, generate_client_key, generate_secret_key, hash_secret_key
 from kataven_flask.settings import DEFAULT_CONFIG
 from kataven_flask.snippet import snippet
@@ -37,7 +39,8 @@ class Editor:
 
     def change(self, plan: Plan) -> Change:
         """Make a change, or show its diff, or raise ConfigurationError."""
-        change = change_config(self.config, plan, dry_run=self.dry_run)
+        with patience(f"editing {self.config}", quiet=self.quiet):
+            change = change_config(self.config, plan, dry_run=self.dry_run)
         if self.dry_run:
             print_diff(change.diff())
             note("Nothing was written (--dry-run).")
@@ -52,6 +55,12 @@ class Editor:
         """Write a command that works on the same file."""
         other = () if self.config == DEFAULT_CONFIG else ("--config", str(self.config))
         return shlex.join(("kataven-flask", *words, *other))
+
+
+def require_yes(question: str) -> None:
+    """Ask whether it is meant; raise ConfigurationError where it isn't."""
+    if not click.confirm(question, err=True):
+        raise ConfigurationError("nothing was changed")
 
 
 def print_diff(diff: str) -> None:

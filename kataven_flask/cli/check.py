@@ -13,7 +13,8 @@ import click
 
 from kataven_flask.advice import advice
 from kataven_flask.cli.options import config_option, quiet_option
-from kataven_flask.cli.output import print_json, styled
+from kataven_flask.cli.output import counted, print_json, styled
+from kataven_flask.cli.progress import patience
 from kataven_flask.faults import Fault, FaultyDocumentError
 from kataven_flask.registry import Registry, read_registry
 
@@ -45,7 +46,7 @@ class _Result:
         ]
 
 
-@click.command()
+@click.command(short_help="Print every fault of the tenants' file.")
 @config_option
 @click.option(
     "--format",
@@ -88,7 +89,8 @@ def check(config: Path, form: str, *, strict: bool, quiet: bool) -> None:
 
 def _read(config: Path, now: datetime) -> _Result:
     try:
-        registry, plain = read_registry(config)
+        with patience(f"reading {config}"):
+            registry, plain = read_registry(config)
     except FaultyDocumentError as error:
         return _Result(config, None, error.faults, ())
     return _Result(config, registry, (), advice(registry, plain.marks, now))
@@ -108,21 +110,17 @@ def _print_text(result: _Result) -> None:
 
 
 def _summarize(result: _Result, *, strict: bool) -> None:
-    warnings = _count(len(result.warnings), "warning")
+    warnings = counted(len(result.warnings), "warning")
     if result.registry is None:
-        raise click.ClickException(f"{_count(len(result.faults), 'fault')} in {result.config}")
+        raise click.ClickException(f"{counted(len(result.faults), 'fault')} in {result.config}")
     if strict and result.warnings:
         raise click.ClickException(f"{warnings} in {result.config}, and --strict takes none")
     tenants, keys = len(result.registry.tenants), len(result.registry.keys)
     click.echo(
-        f"{result.config} {styled('is sound', 'good')}: {_count(tenants, 'tenant')},"
-        f" {_count(keys, 'client key')}{f', {warnings}' if result.warnings else ''}"
+        f"{result.config} {styled('is sound', 'good')}: {counted(tenants, 'tenant')},"
+        f" {counted(keys, 'client key')}{f', {warnings}' if result.warnings else ''}"
         f" (revision {result.registry.revision})"
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 # --- for a script

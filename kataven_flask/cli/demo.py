@@ -10,7 +10,7 @@ from kataven_flask.assets import example_config
 from kataven_flask.demo.run import DemoSites, run_demo
 
 
-@click.command()
+@click.command(short_help="Show the whole handshake in your browser.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65532),
@@ -24,7 +24,13 @@ from kataven_flask.demo.run import DemoSites, run_demo
     help="Another tenants' file that has the demo's key.  [default: the shipped example]",
 )
 def demo(port: int, config: Path | None) -> None:
-    """Show the whole handshake in your browser, on this machine alone."""
+    """Show the whole handshake in your browser, on this machine alone.
+
+    It serves the API, a shop that embeds the widget, a site that copied the shop's snippet,
+    and an agent that the widget talks to. Nothing is kept.
+
+    Example: kataven-flask demo --port 8000
+    """
     run_demo(config or example_config(), port, _announce)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import click
 
-from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, show_pair
+from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, require_yes, show_pair
+from kataven_flask.cli.complete import complete_agent, complete_client_key, complete_tenant
+from kataven_flask.cli.key_choice import find_record
 from kataven_flask.cli.options import (
     config_option,
     dry_run_option,
@@ -17,19 +20,18 @@ from kataven_flask.cli.options import (
     yes_option,
 )
 from kataven_flask.cli.output import print_json, table
+from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import (
     SHORT_HASH,
     Edit,
     add_key,
-    find_key,
     find_tenant,
     revoke_key,
     revoke_secret,
     rotate_secret,
 )
-from kataven_flask.errors import ConfigurationError
-from kataven_flask.keys import generate_secret_key, hash_secret_key, parse_client_key
-from kataven_flask.registry import KeyRecord, Registry, load_registry
+from kataven_flask.keys import generate_secret_key, hash_secret_key, mode_of
+from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import ClientKey, Secret
 from kataven_flask.times import iso_utc, utc_minute
 
@@ -44,12 +46,14 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("tenant")
+@click.argument("tenant", shell_complete=complete_tenant)
 @click.option(
     "--origin", "origins", multiple=True, help="Where it works, as in `origins add`. Repeat it."
 )
 @click.option("--name", help="What you call it.  [default: its first origin]")
-@click.option("--agent", help="Pin it: it always talks to this agent.")
+@click.option(
+    "--agent", shell_complete=complete_agent, help="Pin it: it always talks to this agent."
+)
 @click.option("--test", is_flag=True, help="A test key, for this machine's own sites alone.")
 @config_option
 @dry_run_option
@@ -71,20 +75,20 @@ def create(  # noqa: PLR0913 - an option each
 
     \b
     Examples:
-      kataven-flask keys create acme --origin https://acme.com --origin "*.acme.com"
+      kataven-flask keys create acme --origin https://acme.com
       kataven-flask keys create acme --test
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet, as_json)
-    find_tenant(load_registry(config), tenant)  # before a pair is made of whatever was typed
+    find_tenant(read_tenants(config), tenant)  # before a pair is made of whatever was typed
     pair = Pair.make(tenant, "test" if test else "live")
     members = pair.members(name, origins or (TEST_ORIGINS if test else ()), agent)
     change = editor.change(lambda registry: add_key(registry, tenant, members))
-    editor.say(f"Added a key to {change.file}; running servers have it in two seconds.\n")
+    editor.say(f"Added a key to {change.file}; servers have it in two seconds.\n")
     show_pair(editor, change, pair)
 
 
 @keys.command("list")
-@click.argument("tenant", required=False)
+@click.argument("tenant", required=False, shell_complete=complete_tenant)
 @config_option
 @json_option
 def list_(tenant: str | None, config: Path, *, as_json: bool) -> None:
@@ -95,22 +99,19 @@ def list_(tenant: str | None, config: Path, *, as_json: bool) -> None:
       kataven-flask keys list
       kataven-flask keys list acme --json
     """  # noqa: D301 - click's own mark for lines that it mustn't join
-    registry, now = load_registry(config), datetime.now(UTC)
+    registry, now = read_tenants(config), datetime.now(UTC)
     if tenant is not None:
         find_tenant(registry, tenant)
     records = [r for r in registry.keys.values() if tenant in (None, r.tenant_id)]
     if as_json:
         print_json([_as_json(record, now) for record in records])
         return
-    rows = [
-        (record.key.client_key, record.key.name, _state(record.key, now), _secrets(record.key, now))
-        for record in records
-    ]
-    click.echo(table(("CLIENT KEY", "NAME", "STATE", "SECRETS"), rows))
+    rows = [row for record in records for row in _rows(record.key, now)]
+    click.echo(table(("CLIENT KEY", "STATE", "NAME"), rows))
 
 
 @keys.command()
-@click.argument("client_key")
+@click.argument("client_key", shell_complete=complete_client_key)
 @click.option(
     "--hours",
     type=click.IntRange(0, 168),
@@ -136,13 +137,12 @@ def rotate(  # noqa: PLR0913 - an option each
       kataven-flask keys rotate pk_live_acme_… --hours 0
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor, now = Editor(config, dry_run, quiet, as_json), datetime.now(UTC)
-    name = parse_client_key(client_key)
-    if name is None:
-        raise ConfigurationError("that is no client key; see `kataven-flask keys list`")
-    secret_key = generate_secret_key(name.tenant, name.mode)
+    record = find_record(read_tenants(config), client_key)
+    client_key = record.key.client_key
+    secret_key = generate_secret_key(record.tenant_id, mode_of(client_key))
     new_hash, overlap = hash_secret_key(secret_key), timedelta(hours=hours)
     change = editor.change(
-        lambda registry: rotate_secret(find_key(registry, client_key), new_hash, now, overlap)
+        lambda registry: rotate_secret(find_record(registry, client_key), new_hash, now, overlap)
     )
     if dry_run:
         return
@@ -152,7 +152,7 @@ def rotate(  # noqa: PLR0913 - an option each
         end = None if ends is None else iso_utc(ends.timestamp())
         print_json({"client_key": client_key, "secret_key": secret_key, "old_ends_at": end})
         return
-    editor.say(f"Added a secret key to {client_key}; running servers have it in two seconds.\n")
+    editor.say(f"Added a secret key to {change.file}; servers have it in two seconds.\n")
     click.echo(f"  secret key   {secret_key}")
     editor.say("\nIt is for the tenant's backend alone; it is shown this once and kept nowhere.")
     if ends is not None:
@@ -160,7 +160,7 @@ def rotate(  # noqa: PLR0913 - an option each
 
 
 @keys.command()
-@click.argument("client_key")
+@click.argument("client_key", shell_complete=complete_client_key)
 @click.option("--secret", metavar="DIGITS", help="Remove this secret alone; see `keys list`.")
 @config_option
 @dry_run_option
@@ -182,15 +182,16 @@ def revoke(  # noqa: PLR0913 - an option each
     editor = Editor(config, dry_run, quiet)
 
     def plan(registry: Registry) -> Edit:
-        record = find_key(registry, client_key)
+        record = find_record(registry, client_key)
         return revoke_key(record) if secret is None else revoke_secret(record, secret)
 
-    registry = load_registry(config)
+    registry = read_tenants(config)
+    key = find_record(registry, client_key).key
+    client_key, name = key.client_key, key.name
     plan(registry)  # before a question is asked about what can't be done
-    name = registry.keys[client_key].key.name
     what = f"{client_key} ({name})" if secret is None else f"secret {secret} of {client_key}"
     if not (yes or dry_run):
-        click.confirm(f"End {what}?", abort=True, err=True)
+        require_yes(f"End {what}?")
     editor.change(plan)
     editor.say(f"Ended {what}; running servers know in two seconds.")
 
@@ -198,8 +199,8 @@ def revoke(  # noqa: PLR0913 - an option each
 # --- words
 
 
-def _state(key: ClientKey, now: datetime) -> str:
-    if not key.enabled:
+def _state(key: ClientKey | Secret, now: datetime) -> str:
+    if isinstance(key, ClientKey) and not key.enabled:
         return "off"
     if key.not_after is None:
         return "live"
@@ -207,15 +208,10 @@ def _state(key: ClientKey, now: datetime) -> str:
     return f"{word} {utc_minute(key.not_after.timestamp())}"
 
 
-def _secrets(key: ClientKey, now: datetime) -> str:
-    return ", ".join(_secret(secret, now) for secret in key.secrets) or "none"
-
-
-def _secret(secret: Secret, now: datetime) -> str:
-    name, ends = secret.digest[:SHORT_HASH], secret.not_after
-    if ends is None:
-        return name
-    return f"{name} {'until' if secret.is_live(now) else 'ended'} {utc_minute(ends.timestamp())}"
+def _rows(key: ClientKey, now: datetime) -> Iterator[tuple[str, str, str]]:
+    yield key.client_key, _state(key, now), key.name
+    for secret in key.secrets:
+        yield f"  secret {secret.digest[:SHORT_HASH]}", _state(secret, now), ""
 
 
 def _as_json(record: KeyRecord, now: datetime) -> dict[str, Any]:

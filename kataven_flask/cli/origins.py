@@ -1,4 +1,4 @@
-"""`kataven-flask origins`: where a client key may be used."""
+"""`kataven-flask origins`: where a client key may be used, and why it may not."""
 
 from __future__ import annotations
 
@@ -7,18 +7,26 @@ from pathlib import Path
 import click
 
 from kataven_flask.cli.changes import Editor
-from kataven_flask.cli.options import config_option, dry_run_option, quiet_option
-from kataven_flask.editing import add_origins, find_key, remove_origins
+from kataven_flask.cli.complete import complete_client_key, complete_entry
+from kataven_flask.cli.explanation import find_out, finding_as_json, print_finding
+from kataven_flask.cli.key_choice import find_record
+from kataven_flask.cli.options import config_option, dry_run_option, json_option, quiet_option
+from kataven_flask.cli.output import print_json
+from kataven_flask.cli.reading import read_tenants
+from kataven_flask.editing import add_origins, remove_origins
+from kataven_flask.typed_origin import read_typed_origin
 
 
 @click.group()
 def origins() -> None:
-    """Say on which sites a client key may be used."""
+    """Say on which sites a client key may be used, and ask why one is refused."""
 
 
 @origins.command()
-@click.argument("client_key")
-@click.argument("entries", metavar="ENTRY...", nargs=-1, required=True)
+@click.argument("client_key", shell_complete=complete_client_key)
+@click.argument(
+    "entries", metavar="ENTRY...", nargs=-1, required=True, shell_complete=complete_entry
+)
 @config_option
 @dry_run_option
 @quiet_option
@@ -36,12 +44,12 @@ def add(
       kataven-flask origins add pk_live_acme_… "*.acme.com" https://acme.com:8443
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
-    change = editor.change(lambda registry: add_origins(find_key(registry, client_key), entries))
-    editor.say(f"Added to {change.file}; running servers have it in two seconds.")
+    change = editor.change(lambda registry: add_origins(find_record(registry, client_key), entries))
+    editor.say(f"Added to {change.file}; servers have it in two seconds.")
 
 
 @origins.command()
-@click.argument("client_key")
+@click.argument("client_key", shell_complete=complete_client_key)
 @click.argument("entries", metavar="ENTRY...", nargs=-1, required=True)
 @config_option
 @dry_run_option
@@ -58,7 +66,39 @@ def remove(
       kataven-flask origins remove pk_live_acme_… https://www.acme.com
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
-    change = editor.change(lambda registry: remove_origins(find_key(registry, client_key), entries))
+    change = editor.change(
+        lambda registry: remove_origins(find_record(registry, client_key), entries)
+    )
     editor.say(f"Removed from {change.file}; sessions begun there end at their next refresh.")
-    if not change.registry.keys[client_key].key.domain_allowlist:
+    if not find_record(change.registry, client_key).key.domain_allowlist:
         editor.say("Its allowlist is empty now: the key works nowhere.")
+
+
+@origins.command("explain")
+@click.argument("client_key", shell_complete=complete_client_key)
+@click.argument("origin")
+@config_option
+@json_option
+@quiet_option
+def explain_(client_key: str, origin: str, config: Path, *, as_json: bool, quiet: bool) -> None:
+    """Say why a page on ORIGIN gets 403, or that it doesn't, and what would admit it.
+
+    CLIENT_KEY is the pk_… key of the page's snippet, the beginning of one, or its name in the
+    file. ORIGIN may be pasted as it comes: a page's whole address, or a bare host. It reads the
+    tenants' file alone; no server is asked.
+
+    Exit status: 0 if such a page is served, 1 if it is refused.
+
+    \b
+    Examples:
+      kataven-flask origins explain pk_live_acme_… https://www.acme.com
+      kataven-flask origins explain "acme.com production" localhost:3000
+    """  # noqa: D301 - click's own mark for lines that it mustn't join
+    record = find_record(read_tenants(config), client_key)
+    found = find_out(record, read_typed_origin(origin), config)
+    if as_json:
+        print_json(finding_as_json(found))
+    elif not quiet:
+        print_finding(found)
+    if not found.is_served:
+        click.get_current_context().exit(1)

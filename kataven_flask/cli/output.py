@@ -53,11 +53,21 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([styled(lines[0], "dim"), *lines[1:]])
 
 
+def counted(number: int, thing: str) -> str:
+    """Write how many there are of something, for example `1 tenant` or `2 tenants`."""
+    return f"{number} {thing}{'s' * (number != 1)}"
+
+
 def print_json(value: object) -> None:
-    """Print one JSON value for a script."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """Print one JSON value for a script, with escapes for what a terminal would obey."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    click.echo("".join(c if c == "\n" or c.isprintable() else _json_escape(c) for c in text))
 
 
 def note(text: str) -> None:
     """Tell a person something beside the result, on stderr."""
     click.echo(text, err=True)
+
+
+def _json_escape(character: str) -> str:
+    return json.dumps(character)[1:-1]

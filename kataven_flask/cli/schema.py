@@ -11,7 +11,7 @@ from kataven_flask.errors import ConfigurationError
 from kataven_flask.schema import schema_text
 
 
-@click.command()
+@click.command(short_help="Write the file's JSON Schema, for editors.")
 @click.option(
     "-o",
     "--output",

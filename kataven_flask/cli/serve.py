@@ -19,7 +19,7 @@ import click
 
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.cli.options import config_option, instance_option, state_option
-from kataven_flask.cli.output import note
+from kataven_flask.cli.output import counted, note
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.live import Live, log_news
 from kataven_flask.origins import Origin
@@ -152,6 +152,8 @@ def _run(
         _announce(settings, parts.live.current, *addresses)
 
     is_alone = workers == 1 and admin_listener is None
+    if not is_alone:
+        parts.refused.share()
     places = [SPEAKER] if is_alone else range(SPEAKER + 1, workers + 1)
     jobs = [Job("worker", listener, partial(work, place)) for place in places]
     with ExitStack() as stack:
@@ -160,7 +162,9 @@ def _run(
             board = company.board_of(parts.live)
             job, ended = stack.enter_context(_admin(admin_listener, parts.live, board))
             jobs.append(job)
-        return run_workers(jobs, ready=ready, idle=parts.watch.look, ended=ended)
+        status = run_workers(jobs, ready=ready, idle=parts.watch.look, ended=ended)
+        parts.refused.close()
+        return status
 
 
 def _nothing(_process: int) -> None:
@@ -216,7 +220,7 @@ def _announce(
     url = f"http://{_local(address)}"
     click.echo(f"kataven-flask listens on http://{address}  (Ctrl-C stops it)")
     click.echo(
-        f"  tenants   {len(registry.tenants)} with {len(registry.keys)} client keys,"
+        f"  tenants   {len(registry.tenants)} with {counted(len(registry.keys), 'client key')},"
         f" from {settings.config} (revision {registry.revision})"
     )
     click.echo(f"  issuer    {registry.issuer or settings.issuer}")

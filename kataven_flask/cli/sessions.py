@@ -12,9 +12,11 @@ from typing import Final
 import click
 
 from kataven_flask.api import MAX_USER_ID
+from kataven_flask.cli.complete import complete_client_key, complete_tenant
 from kataven_flask.cli.options import config_option, instance_option, state_option
+from kataven_flask.cli.reading import read_tenants
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.registry import KeyRecord, Registry, load_registry
+from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.sessions import Sessions, is_session_id
 from kataven_flask.settings import Settings
 from kataven_flask.store import Store, public_url, store_from_url
@@ -29,10 +31,14 @@ def sessions() -> None:
 
 
 @sessions.command()
-@click.option("--tenant", help="The tenant of the user.")
+@click.option("--tenant", shell_complete=complete_tenant, help="The tenant of the user.")
 @click.option("--user", help="The user's id in the tenant's own terms: all their sessions.")
 @click.option("--session", help="One session, ses_…, as the log names it.")
-@click.option("--key", help="A client key, pk_…: all sessions that were begun with it.")
+@click.option(
+    "--key",
+    shell_complete=complete_client_key,
+    help="A client key, pk_…: all sessions that were begun with it.",
+)
 @config_option
 @instance_option
 @state_option
@@ -56,7 +62,7 @@ def revoke(  # noqa: PLR0913, PLR0917 - an option each
       kataven-flask sessions revoke --key pk_live_acme_…
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     settings = Settings(config=config, instance=instance, state=state)
-    ending = _ending(load_registry(config), tenant, user, session, key)
+    ending = _ending(read_tenants(config), tenant, user, session, key)
     with closing(_shared_store(settings)) as store:
         _require_used(store, settings)
         ending.carry_out(Sessions(store, time.time))

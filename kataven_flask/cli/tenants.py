@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import click
 
-from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, show_pair
+from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, require_yes, show_pair
+from kataven_flask.cli.complete import complete_tenant
 from kataven_flask.cli.options import (
     config_option,
     dry_run_option,
@@ -16,9 +17,10 @@ from kataven_flask.cli.options import (
     quiet_option,
     yes_option,
 )
-from kataven_flask.cli.output import print_json, styled, table
+from kataven_flask.cli.output import counted, print_json, styled, table
+from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import add_tenant, find_tenant, remove_tenant
-from kataven_flask.registry import KeyRecord, Registry, load_registry
+from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import AuthMode, Tenant, TokenPolicy
 from kataven_flask.times import duration
 
@@ -70,7 +72,7 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
 
     \b
     Examples:
-      kataven-flask tenants add bikes --name "City Bikes" --origin https://bikes.example
+      kataven-flask tenants add bikes --origin https://bikes.example
       kataven-flask tenants add bikes --test
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet, as_json)
@@ -82,7 +84,7 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
     if pair:
         members["keys"] = [pair.members(None, origins or TEST_ORIGINS, None)]
     change = editor.change(lambda registry: add_tenant(registry, tenant, members))
-    editor.say(f"Added tenant {tenant} to {change.file}; running servers have it in two seconds.\n")
+    editor.say(f"Added tenant {tenant} to {change.file}; servers have it in two seconds.\n")
     if pair:
         show_pair(editor, change, pair)
     elif as_json and not dry_run:
@@ -99,7 +101,7 @@ def list_(config: Path, *, as_json: bool) -> None:
 
     Example: kataven-flask tenants list
     """
-    registry = load_registry(config)
+    registry = read_tenants(config)
     if as_json:
         print_json([_as_json(tenant_id, registry) for tenant_id in registry.tenants])
         return
@@ -111,7 +113,7 @@ def list_(config: Path, *, as_json: bool) -> None:
 
 
 @tenants.command()
-@click.argument("tenant")
+@click.argument("tenant", shell_complete=complete_tenant)
 @config_option
 @json_option
 def show(tenant: str, config: Path, *, as_json: bool) -> None:
@@ -119,7 +121,7 @@ def show(tenant: str, config: Path, *, as_json: bool) -> None:
 
     Example: kataven-flask tenants show acme
     """
-    registry = load_registry(config)
+    registry = read_tenants(config)
     found = find_tenant(registry, tenant)
     if as_json:
         print_json(_as_json(tenant, registry))
@@ -134,7 +136,7 @@ def show(tenant: str, config: Path, *, as_json: bool) -> None:
 
 
 @tenants.command()
-@click.argument("tenant")
+@click.argument("tenant", shell_complete=complete_tenant)
 @config_option
 @dry_run_option
 @yes_option
@@ -150,9 +152,9 @@ def remove(tenant: str, config: Path, *, dry_run: bool, yes: bool, quiet: bool) 
       kataven-flask tenants remove bikes
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
-    keys = len(find_tenant(load_registry(config), tenant).keys)
+    keys = len(find_tenant(read_tenants(config), tenant).keys)
     if not (yes or dry_run):
-        click.confirm(f"Remove {tenant} and its {keys} client keys?", abort=True, err=True)
+        require_yes(f"Remove {tenant} and its {counted(keys, 'client key')}?")
     change = editor.change(lambda registry: remove_tenant(registry, tenant))
     editor.say(f"Removed tenant {tenant} from {change.file}.")
 

@@ -1,0 +1,1 @@
+"""`kataven-flask doctor`: against real servers, and behind proxies that misbehave."""

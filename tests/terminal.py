@@ -1,0 +1,92 @@
+"""A command on a terminal of its own, for tests of what a person sees."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from tests.running import BOUND
+
+_OWN: Final = (
+    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
+    " os.execvp(sys.argv[1], sys.argv[1:])"
+)
+"""Makes the terminal that a process reads the one that its Ctrl-C comes from."""
+
+
+class Terminal:
+    """A terminal that a command runs on.
+
+    Args:
+        process: The command's process.
+        descriptor: This side of the terminal.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], descriptor: int) -> None:
+        self.process = process
+        self.screen = b""
+        self._descriptor = descriptor
+
+    def type(self, keys: bytes) -> None:
+        """Press keys."""
+        os.write(self._descriptor, keys)
+
+    def wait_for(self, text: bytes, within: float = BOUND) -> None:
+        """Wait until a text has appeared; `within` are the seconds that nothing may appear for."""
+        while text not in self.screen:
+            assert self._read(within), f"ended without {text!r}: {self.screen!r}"
+
+    def ended(self) -> int:
+        """Wait for the end, and return the exit status."""
+        while self._read():
+            pass
+        return self.process.wait(BOUND)
+
+    def _read(self, bound: float = BOUND) -> bool:
+        ready, _, _ = select.select([self._descriptor], [], [], bound)
+        assert ready, f"nothing more appeared within {bound} s: {self.screen!r}"
+        try:
+            part = os.read(self._descriptor, 4096)
+        except OSError:  # Linux' way to say that nobody has the other side any more
+            return False
+        self.screen += part
+        return bool(part)
+
+
+@contextmanager
+def terminal(command: Sequence[str], columns: int = 80, **environ: str) -> Iterator[Terminal]:
+    """Start a command on a terminal of its own, and end it with the block.
+
+    Args:
+        command: The command line.
+        columns: How wide the terminal is.
+        **environ: Environment variables to add.
+
+    Yields:
+        The terminal.
+    """
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", _OWN, *command],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", **environ},
+    )
+    os.close(theirs)
+    try:
+        yield Terminal(process, ours)
+    finally:
+        process.kill()
+        process.wait(BOUND)
+        os.close(ours)
