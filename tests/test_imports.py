@@ -51,6 +51,7 @@ LAYERS = [
     ["demo.connect", "demo.shop", "demo.stranger"],
     ["demo.run"],
     [
+        "cli.commands",
         "cli.complete",
         "cli.key_choice",
         "cli.manners",

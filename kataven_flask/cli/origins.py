@@ -11,9 +11,10 @@ from kataven_flask.cli.complete import complete_client_key, complete_entry
 from kataven_flask.cli.explanation import find_out, finding_as_json, print_finding
 from kataven_flask.cli.key_choice import find_record
 from kataven_flask.cli.options import config_option, dry_run_option, json_option, quiet_option
-from kataven_flask.cli.output import print_json
+from kataven_flask.cli.output import note, print_json
 from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import add_origins, remove_origins
+from kataven_flask.errors import ConfigurationError
 from kataven_flask.typed_origin import read_typed_origin
 
 
@@ -94,7 +95,12 @@ def explain_(client_key: str, origin: str, config: Path, *, as_json: bool, quiet
       kataven-flask origins explain pk_live_acme_… https://www.acme.com
       kataven-flask origins explain "acme.com production" localhost:3000
     """  # noqa: D301 - click's own mark for lines that it mustn't join
+    if origin.startswith(("pk_", "sk_")):
+        raise ConfigurationError("the key comes first, and then the origin")
     record = find_record(read_tenants(config), client_key)
+    if client_key.startswith("pk_") and client_key != record.key.client_key:
+        note(f"Note: read as the beginning of {record.key.client_key}.")
+        note("A page with no more of it than that is refused: unknown_client_key.\n")
     found = find_out(record, read_typed_origin(origin), config)
     if as_json:
         print_json(finding_as_json(found))

@@ -228,7 +228,9 @@ def _announce(
     click.echo(f"  state     {public_url(settings.state_url)}")
     if metrics is not None:
         click.echo(f"  metrics   http://{_local(metrics)}/metrics")
-    click.echo(f"Next: open {url}/readyz, or see the whole handshake with `kataven-flask demo`.")
+    click.echo(
+        f"Next: open {url}/readyz, or try it as a page would: `kataven-flask doctor --help`."
+    )
     origin = Origin.parse(settings.issuer)
     if registry.issuer is None and not (origin and origin.is_loopback and _is_local(address)):
         note(
