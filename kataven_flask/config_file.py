@@ -7,8 +7,10 @@ written beside the file and moved over it, so that whoever reads finds the old o
 from __future__ import annotations
 
 import difflib
+import errno
 import fcntl
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,6 +28,14 @@ Plan: TypeAlias = Callable[[Registry], Edit]
 """Gives the edit for what is in force; it may raise to leave all as it is."""
 _MODE: Final = 0o644
 """Of a file that is made: it holds hashes and no secret."""
+_ACL: Final = "system.posix_acl_access"
+"""Where Linux keeps an access list (acl(5))."""
+_WHAT_TO_DO: Final = {
+    errno.EBUSY: "it is a mount of its own: mount its folder instead",
+    errno.EROFS: "change it where it comes from",
+    errno.EACCES: "run the command as a user who may write this folder",
+    errno.EPERM: "run the command as the file's owner, or it would have another one",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +78,20 @@ def change_config(config: Path, plan: Plan, *, dry_run: bool = False) -> Change:
     Returns:
         What was changed, or would be.
     """
-    folder = config.resolve() if config.is_dir() else config.resolve().parent
-    with _locked(folder, config, make=not dry_run):
-        registry, plain = _read(config)
-        edit = plan(registry)
-        file = _file_of(config, edit, plain)
-        raw = file.read_bytes() if file.exists() else None
-        before = "" if raw is None else _decoded(file, raw)
-        after = edit.apply(before or NEW_DOCUMENT)
-        changed = _loaded(config, file, after)
-        if not dry_run and after != before:
-            _write(file, raw, after.encode())
+    with _faults_told(config):
+        folder = _folder_of(config)
+        if not (dry_run or folder.exists()):
+            change_config(config, plan, dry_run=True)  # for what fails no folder is made
+        with _locked(folder, make=not dry_run):
+            registry, plain = _read(config)
+            edit = plan(registry)
+            file = _file_of(config, edit, plain)
+            raw = file.read_bytes() if file.exists() else None
+            before = "" if raw is None else _decoded(file, raw)
+            after = edit.apply(before or NEW_DOCUMENT)
+            changed = _loaded(config, file, after)
+            if not dry_run and after != before:
+                _write(file, raw, after.encode())
     return Change(file, before, after, changed)
 
 
@@ -121,20 +134,41 @@ def _loaded(config: Path, file: Path, after: str) -> Registry:
 
 
 @contextmanager
-def _locked(folder: Path, config: Path, *, make: bool) -> Iterator[None]:
-    """Hold the folder's lock, and tell a person what went wrong in it."""
+def _faults_told(config: Path) -> Iterator[None]:
+    """Tell a person what went wrong in the file system, and what to do."""
     try:
-        with ExitStack() as held:
-            if make:
-                folder.mkdir(parents=True, exist_ok=True)
-            if folder.exists():
-                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-                held.callback(os.close, descriptor)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
+        yield
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ConfigurationError(f"{config}: nothing was written ({reason})") from error
+        hint = _WHAT_TO_DO.get(error.errno or 0)
+        told = "; ".join(filter(None, (f"{config}: nothing was written ({reason})", hint)))
+        raise ConfigurationError(told) from error
+
+
+def _folder_of(config: Path) -> Path:
+    """Return the folder that is locked; a pipe or a device can be read, and not be changed."""
+    try:
+        mode = config.stat().st_mode
+    except FileNotFoundError:
+        return config.resolve().parent
+    if stat.S_ISDIR(mode):
+        return config.resolve()
+    if not stat.S_ISREG(mode):
+        raise ConfigurationError(f"{config}: is no file, but a pipe or a device; name a file")
+    return config.resolve().parent
+
+
+@contextmanager
+def _locked(folder: Path, *, make: bool) -> Iterator[None]:
+    """Hold the folder's lock."""
+    with ExitStack() as held:
+        if make:
+            folder.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            held.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def _write(file: Path, before: bytes | None, after: bytes) -> None:
@@ -168,4 +202,26 @@ def _take_over_rights(target: Path, descriptor: int) -> None:
     old, new = target.stat(), os.fstat(descriptor)
     if (old.st_uid, old.st_gid) != (new.st_uid, new.st_gid):
         os.fchown(descriptor, old.st_uid, old.st_gid)
+    _take_over_attributes(target, descriptor)
     os.fchmod(descriptor, old.st_mode & 0o7777)
+
+
+def _take_over_attributes(target: Path, descriptor: int) -> None:
+    """Keep the access list: without it a server may not read, and the group may."""
+    old, new = _attributes(target), _attributes(descriptor)
+    if _ACL in new.keys() - old.keys():  # from the folder's default
+        os.removexattr(descriptor, _ACL)
+    for name in old:
+        try:
+            os.setxattr(descriptor, name, old[name])
+        except OSError:  # of the others some are the system's own
+            if name == _ACL:
+                raise
+
+
+def _attributes(file: Path | int) -> dict[str, bytes]:
+    """Return the extended attributes; none where the system or the file system has none."""
+    try:
+        return {name: os.getxattr(file, name) for name in os.listxattr(file)}
+    except (AttributeError, OSError):
+        return {}

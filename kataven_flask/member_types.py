@@ -98,6 +98,8 @@ _NO_CONTROL_CHARACTERS: Final = {
     "patternErrorMessage": "Has control characters; type it anew instead of pasting it",
 }
 
+MAX_LABEL: Final = 80
+"""Characters of a name."""
 NO_SECRET_KEY: Final = AfterValidator(_no_secret_key)
 Text = Annotated[
     str,
@@ -107,7 +109,7 @@ Text = Annotated[
 ]
 Label = Annotated[
     str,
-    Field(min_length=1, max_length=80, json_schema_extra=dict(_NO_CONTROL_CHARACTERS)),
+    Field(min_length=1, max_length=MAX_LABEL, json_schema_extra=dict(_NO_CONTROL_CHARACTERS)),
     AfterValidator(_no_control_characters),
     NO_SECRET_KEY,
 ]

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 import yaml
 
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.yaml_flow import add_child, cut_child
 from kataven_flask.yaml_words import block, flow
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -28,13 +29,15 @@ _LONG: Final = 4
 _COMMENT: Final = re.compile(r"(?P<indent> *)#[^\n]*(?:\n|$)")
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*\n")
 
+_NO_COMMAND: Final = "laid out in a way that no command can change; edit it by hand"
+_TWO_KINDS: Final = "the file's lines end in two ways (LF and CRLF); save it with one of them first"
+
 
 class LayoutError(ConfigurationError):
     """The text is laid out in a way that no command can change; a person can."""
 
-    def __init__(self, path: Path) -> None:
-        at = ".".join(map(str, path)) or "the file"
-        super().__init__(f"{at}: laid out in a way that no command can change; edit it by hand")
+    def __init__(self, path: Path, why: str = _NO_COMMAND) -> None:
+        super().__init__(f"{'.'.join(map(str, path)) or 'the file'}: {why}")
 
 
 def append(text: str, path: Path, value: object) -> str:
@@ -124,7 +127,7 @@ def remove(text: str, path: Path) -> str:
         spans = list(_spans(text, parent))
         index = _index_of(parent, path)
         if parent.flow_style:
-            return _cut_in_flow(text, spans, index)
+            return cut_child(text, spans, index)
         if len(spans) == 1:
             return _emptied(text, root, path)
         return _cut_lines(text, spans[index], parent)
@@ -144,6 +147,8 @@ def _spliced(
     mark = _BYTE_ORDER_MARK * text.startswith(_BYTE_ORDER_MARK)
     bare = text[len(mark) :]
     is_dos = "\r\n" in bare
+    if is_dos and bare.count("\n") > bare.count("\r\n"):
+        raise LayoutError(path, _TWO_KINDS)
     bare = bare.replace("\r\n", "\n")
     try:
         root = _compose(bare)
@@ -266,11 +271,12 @@ def _add(
     """Add a list of one item, or a mapping of one member, to the node that stands at a path."""
     if not node.flow_style:
         return _add_line(text, node, value)
-    column = None if node.value else _column_below(root, path)
+    start, end = node.start_mark.index, node.end_mark.index
+    column = None if text[start + 1 : end - 1].strip() else _column_below(root, path)
     inner = next(iter(value.values() if isinstance(value, dict) else value))
     if column is not None and isinstance(inner, dict):
         return _unfolded(text, node, column, value)
-    return _add_in_flow(text, node, flow(value)[1:-1])
+    return add_child(text, start, list(_spans(text, node)), flow(value)[1:-1])
 
 
 def _column_below(root: yaml.Node, path: Path) -> int | None:
@@ -309,27 +315,10 @@ def _stand_apart(text: str, spans: Sequence[tuple[int, int]]) -> bool:
     return any(_BLANK_LINE.search(text, one[1], other[0]) for one, other in pairs)
 
 
-def _add_in_flow(text: str, node: yaml.CollectionNode, words: str) -> str:
-    if not node.value:
-        inside = node.start_mark.index + 1
-        return text[:inside] + words + text[inside:]
-    *_, (_, end) = _spans(text, node)
-    return f"{text[:end]}, {words}{text[end:]}"
-
-
 def _replace(text: str, node: yaml.Node, value: object) -> str:
     start, end = node.start_mark.index, _end(text, node)
     gap = " " * (start == end)  # an empty value stands right behind its colon
     return text[:start] + gap + flow(value) + text[end:]
-
-
-def _cut_in_flow(text: str, spans: Sequence[tuple[int, int]], index: int) -> str:
-    start, end = spans[index]
-    if index + 1 < len(spans):
-        end = spans[index + 1][0]
-    elif index > 0:
-        start = spans[index - 1][1]
-    return text[:start] + text[end:]
 
 
 def _cut_lines(text: str, span: tuple[int, int], parent: yaml.CollectionNode) -> str:

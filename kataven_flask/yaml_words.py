@@ -9,6 +9,7 @@ import yaml
 
 _LAST_PLAIN: Final = "\uffff"
 """PyYAML writes what is above in double quotes as an escape."""
+_TIME: Final = "tag:yaml.org,2002:timestamp"
 
 
 def block(value: object) -> str:
@@ -52,6 +53,8 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow, False)
 
     def choose_scalar_style(self) -> str:
+        if getattr(self.event, "tag", None) == _TIME:
+            return ""  # its colons are no reason for quotes, which would need a tag before them
         style = super().choose_scalar_style()
         is_plain = all(c <= _LAST_PLAIN for c in getattr(self.event, "value", ""))
         return '"' if style == "'" and is_plain else str(style)
@@ -59,7 +62,7 @@ class _Dumper(yaml.SafeDumper):
 
 def _timestamp(dumper: yaml.SafeDumper, time: datetime) -> yaml.ScalarNode:
     text = time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return dumper.represent_scalar("tag:yaml.org,2002:timestamp", text)
+    return dumper.represent_scalar(_TIME, text)
 
 
 _Dumper.add_representer(datetime, _timestamp)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from kataven_flask.assets import example_config
+from tests.desk import Desk
 from tests.redis_server import running_redis
 from tests.support import FrozenClock, Service
 
@@ -29,6 +32,12 @@ def clock() -> FrozenClock:
 def service(tmp_path: Path) -> Service:
     """Return a server in this process."""
     return Service(tmp_path)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    """Return a desk with a copy of the shipped file."""
+    return Desk(Path(shutil.copy(example_config(), tmp_path / "tenants.yaml")))
 
 
 @pytest.fixture(params=["sqlite", "redis"])

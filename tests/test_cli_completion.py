@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 import pytest
 import yaml
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import BashComplete, CompletionItem, get_completion_class
 from click.testing import CliRunner
 
 from kataven_flask.cli import main
@@ -72,6 +72,15 @@ class TestValues:
         assert list(offered(complete_entry, "", config)) == ["https://acme.com", "*.acme.com"]
         assert list(offered(complete_entry, "*", config, client_key=KEY)) == ["*.acme.com"]
         assert offered(complete_entry, "*", config, client_key=PINNED_KEY) == {}
+
+    def test_entries_are_offered_where_they_are_taken_out(self, config: Path) -> None:
+        """What stands there already is nothing to add."""
+        shell = BashComplete(main, {}, "kataven-flask", VARIABLE)
+        line = ["origins", "remove", "--config", str(config), KEY]
+        found = [item.value for item in shell.get_completions(line, "")]
+        assert found == ["https://acme.com", "*.acme.com"]
+        line[1] = "add"
+        assert shell.get_completions(line, "") == []
 
     @pytest.mark.parametrize(
         "content",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import struct
 import threading
 from pathlib import Path
 
@@ -124,6 +126,100 @@ def test_owner_and_mode_stay(config: Path) -> None:
         before.st_uid,
         before.st_gid,
     )
+
+
+ACL = "system.posix_acl_access"
+
+
+def acl(*entries: tuple[int, int, int]) -> bytes:
+    """Write an access list as Linux keeps it: a version, then tags, rights and ids."""
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def test_an_access_list_stays(config: Path) -> None:
+    """A server that reads by it goes on reading, and the group gets no rights that it hadn't."""
+    anybody = 0xFFFFFFFF
+    given = acl(
+        (0x01, 6, anybody), (0x02, 4, 12345), (0x04, 0, anybody), (0x10, 4, anybody),
+        (0x20, 0, anybody),
+    )  # fmt: skip
+    try:
+        os.setxattr(config, ACL, given)
+    except OSError:
+        pytest.skip("this file system keeps no access lists")
+    os.setxattr(config, "user.note", b"mine")
+    change_config(config, add_bikes)
+    assert "bikes" in config.read_text()
+    assert os.getxattr(config, ACL) == given
+    assert os.getxattr(config, "user.note") == b"mine"
+
+
+def test_an_access_list_of_the_folder_is_not_taken_over(config: Path) -> None:
+    """What the folder gives to new files isn't given to one that was there."""
+    anybody = 0xFFFFFFFF
+    given = acl(
+        (0x01, 6, anybody), (0x02, 6, 12345), (0x04, 6, anybody), (0x10, 6, anybody),
+        (0x20, 0, anybody),
+    )  # fmt: skip
+    config.chmod(0o600)
+    try:
+        os.setxattr(config.parent, "system.posix_acl_default", given)
+    except OSError:
+        pytest.skip("this file system keeps no access lists")
+    change_config(config, add_bikes)
+    assert ACL not in os.listxattr(config)
+    assert config.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("tenant_id", ["BAD", "bikes"])
+def test_what_fails_makes_no_folder(tmp_path: Path, tenant_id: str) -> None:
+    """A mistyped path with a mistyped name leaves no trace, nor does what wouldn't load."""
+    with pytest.raises(ConfigurationError):
+        change_config(
+            tmp_path / "confg" / "tenants.yaml",
+            lambda registry: add_tenant(registry, tenant_id, {"name": "Bikes"}),
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    """It would be waited for, and then be replaced by a file."""
+    pipe = tmp_path / "tenants.yaml"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigurationError, match="name a file"):
+        change_config(pipe, add_bikes)
+    assert pipe.is_fifo()
+
+
+def test_a_link_to_itself_is_one_clear_line(tmp_path: Path) -> None:
+    """It leads nowhere, and is left alone."""
+    link = tmp_path / "tenants.yaml"
+    link.symlink_to(link)
+    with pytest.raises(ConfigurationError, match="nothing was written \\(too many levels"):
+        change_config(link, add_bikes)
+    assert link.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EBUSY, "mount its folder instead"),
+        (errno.EROFS, "change it where it comes from"),
+        (errno.EPERM, "as the file's owner"),
+    ],
+)
+def test_what_a_file_system_refuses_is_said_with_what_to_do(
+    config: Path, monkeypatch: pytest.MonkeyPatch, number: int, hint: str
+) -> None:
+    """A file mounted into a container can't be replaced; a ConfigMap is written elsewhere."""
+
+    def refuse(_path: Path, _target: Path) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(ConfigurationError, match=f"nothing was written.*{hint}"):
+        change_config(config, add_bikes)
+    assert [file.name for file in config.parent.iterdir()] == [config.name]
 
 
 def test_a_link_stays_a_link(tmp_path: Path, config: Path) -> None:

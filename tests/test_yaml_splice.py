@@ -79,8 +79,15 @@ LAYOUTS: list[tuple[str, Any, str]] = [
     (
         "a: [\n  x,  # one\n  y   # two\n]\n",
         (append, ("a",), "z"),
-        "a: [\n  x,  # one\n  y, z   # two\n]\n",
+        "a: [\n  x,  # one\n  y,   # two\n  z\n]\n",
     ),
+    (
+        "a: [\n  x,\n  y,   # two\n  # end\n]\n",
+        (append, ("a",), "z"),
+        "a: [\n  x,\n  y,   # two\n  z,\n  # end\n]\n",
+    ),
+    ("a: [x,\n  y]  # why\n", (append, ("a",), "z"), "a: [x,\n  y, z]  # why\n"),
+    ("a: [  # none\n]\n", (append, ("a",), {"b": 1}), "a: [{b: 1}  # none\n]\n"),
     ("a: []\n", (append, ("a",), "*.x"), 'a: ["*.x"]\n'),
     ("a: []  # none\n", (append, ("a",), {"b": 1}), "a:  # none\n  - b: 1\n"),
     ("a: {}\nz: 1\n", (put, ("a", "b"), {"c": 1}), "a:\n  b:\n    c: 1\nz: 1\n"),
@@ -107,6 +114,25 @@ LAYOUTS: list[tuple[str, Any, str]] = [
     ("a: [x, y, z]\n", (remove, ("a", 1)), "a: [x, z]\n"),
     ("a: [x, y]\n", (remove, ("a", 1)), "a: [x]\n"),
     ("a: [x]\n", (remove, ("a", 0)), "a: []\n"),
+    ("a: [x,]\n", (remove, ("a", 0)), "a: []\n"),
+    ("a: [ x, y ]\n", (remove, ("a", 1)), "a: [ x ]\n"),
+    ("a: {b: 1, c: 2}\n", (remove, ("a", "b")), "a: {c: 2}\n"),
+    ("a: [x,  # one\n  y]\n", (remove, ("a", 0)), "a: [ # one\n  y]\n"),
+    (
+        "a: [\n  x,  # one\n  y   # two\n]\n",
+        (remove, ("a", 1)),
+        "a: [\n  x  # one\n]\n",
+    ),
+    (
+        "a: [\n  x,  # one\n  # above\n  y,   # two\n  z, # three\n]\n",
+        (remove, ("a", 1)),
+        "a: [\n  x,  # one\n  # above\n  z, # three\n]\n",
+    ),
+    (
+        "a:\n  [\n    {\n      b: 1,\n    },\n  ]\nz: 1\n",
+        (remove, ("a", 0)),
+        "a:\n  [\n  ]\nz: 1\n",
+    ),
     ("a:  # why\n  - x\nz: 1\n", (remove, ("a", 0)), "a: []  # why\nz: 1\n"),
     ("a:\n  b: 1\nz: 1\n", (remove, ("a", "b")), "a: {}\nz: 1\n"),
     ("a:\n  - x\n\n  - y\n\n  - z\n", (remove, ("a", 1)), "a:\n  - x\n\n  - z\n"),
@@ -144,6 +170,12 @@ def test_what_can_t_be_changed_is_refused(text: str, change: Any) -> None:
     """A layout that no command can change is said to be one, and nothing is guessed."""
     with pytest.raises(LayoutError, match="edit it by hand"):
         change(text)
+
+
+def test_lines_that_end_in_two_ways_are_refused() -> None:
+    """To write one more would mean to choose, and to change the ends of all the others."""
+    with pytest.raises(LayoutError, match="LF and CRLF"):
+        append("a:\r\n  - x\nz: 1\r\n", ("a",), "y")
 
 
 # --- any file
@@ -247,5 +279,8 @@ def test_what_is_written_is_read_as_text_by_both_kinds_of_yaml(value: str) -> No
 
 
 def test_a_time_is_written_as_the_file_has_it() -> None:
-    """RFC 3339 with a Z, without quotes."""
-    assert flow(datetime(2026, 12, 24, tzinfo=UTC)) == "2026-12-24T00:00:00Z"
+    """RFC 3339 with a Z, without quotes, within a flow too."""
+    time = datetime(2026, 12, 24, tzinfo=UTC)
+    assert flow(time) == "2026-12-24T00:00:00Z"
+    assert flow({"not_after": time}) == "{not_after: 2026-12-24T00:00:00Z}"
+    assert yaml.load(flow({"not_after": time}), yaml.CSafeLoader) == {"not_after": time}

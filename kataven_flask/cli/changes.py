@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from kataven_flask.cli.output import note, print_json, styled
+from kataven_flask.cli.output import fit, note, print_json, styled
 from kataven_flask.cli.progress import patience
 from kataven_flask.config_file import Change, Plan, change_config
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.keys import Mode, generate_client_key, generate_secret_key, hash_secret_key
+from kataven_flask.member_types import MAX_LABEL
 from kataven_flask.settings import DEFAULT_CONFIG
 from kataven_flask.snippet import snippet
 
@@ -41,9 +42,12 @@ class Editor:
         """Make a change, or show its diff, or raise ConfigurationError."""
         with patience(f"editing {self.config}", quiet=self.quiet):
             change = change_config(self.config, plan, dry_run=self.dry_run)
-        if self.dry_run:
+        if self.dry_run and self.as_json:
+            print_json({"file": str(change.file), "written": False, "diff": change.diff()})
+        elif self.dry_run:
             print_diff(change.diff())
-            note("Nothing was written (--dry-run).")
+            if not self.quiet:
+                note("Nothing was written (--dry-run).")
         return change
 
     def say(self, text: str) -> None:
@@ -59,13 +63,21 @@ class Editor:
 
 def require_yes(question: str) -> None:
     """Ask whether it is meant; raise ConfigurationError where it isn't."""
-    if not click.confirm(question, err=True):
+    try:
+        is_meant = click.confirm(question, err=True)
+    except click.Abort as abort:
+        if not isinstance(abort.__context__, EOFError):
+            raise
+        note("")
+        told = "nothing was changed, as nobody was there to answer; a script says --yes"
+        raise ConfigurationError(told) from abort
+    if not is_meant:
         raise ConfigurationError("nothing was changed")
 
 
 def print_diff(diff: str) -> None:
     """Print a unified diff, in color on a terminal."""
-    for line in diff.splitlines():
+    for line in fit(diff.replace("\r\n", "\n")).split("\n")[:-1]:
         if line.startswith(("+++", "---")):
             click.echo(styled(line, "strong"))
         elif line.startswith("+"):
@@ -102,12 +114,16 @@ class Pair:
     ) -> dict[str, Any]:
         """Return the pair as the file has it: the secret's hash alone."""
         return {
-            "name": name or ("tests" if origins == TEST_ORIGINS else [*origins, "my site"][0]),
+            "name": name or ("tests" if origins == TEST_ORIGINS else _name_of(origins)),
             "client_key": self.client_key,
             "secrets": [{"hash": hash_secret_key(self.secret_key)}],
             "domain_allowlist": list(origins),
             **({} if agent_id is None else {"agent_id": agent_id}),
         }
+
+
+def _name_of(origins: tuple[str, ...]) -> str:
+    return origins[0][:MAX_LABEL] if origins else "my site"
 
 
 def show_pair(editor: Editor, change: Change, pair: Pair) -> None:

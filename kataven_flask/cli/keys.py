@@ -156,7 +156,8 @@ def rotate(  # noqa: PLR0913 - an option each
     click.echo(f"  secret key   {secret_key}")
     editor.say("\nIt is for the tenant's backend alone; it is shown this once and kept nowhere.")
     if ends is not None:
-        editor.say(f"The old one ends {utc_minute(ends.timestamp())}.")
+        when = "has ended" if ends <= now else f"ends {utc_minute(ends.timestamp())}"
+        editor.say(f"The old one {when}.")
 
 
 @keys.command()

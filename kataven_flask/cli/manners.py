@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from kataven_flask.cli.output import fit
 from kataven_flask.errors import KatavenError
 
 INTERRUPTED: Final = 130
@@ -39,7 +40,7 @@ class PoliteGroup(click.Group):
             return super().main(*args, **extra)
         except OSError as error:  # not a closed pipe, which click ends in silence
             _give_up_stdout(error)
-            click.ClickException(_in_words(error)).show()
+            click.ClickException(fit(_in_words(error))).show()
             sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -49,7 +50,10 @@ class PoliteGroup(click.Group):
         try:
             return super().invoke(ctx)
         except KatavenError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(fit(str(error))) from error
+        except click.ClickException as error:  # which repeats what was typed
+            object.__setattr__(error, "message", fit(error.message))
+            raise
         except (click.Abort, KeyboardInterrupt):
             click.echo("\nInterrupted.", err=True)
             ctx.exit(INTERRUPTED)

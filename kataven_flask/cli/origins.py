@@ -9,25 +9,24 @@ import click
 from kataven_flask.cli.changes import Editor
 from kataven_flask.cli.complete import complete_client_key, complete_entry
 from kataven_flask.cli.explanation import find_out, finding_as_json, print_finding
-from kataven_flask.cli.key_choice import find_record
+from kataven_flask.cli.key_choice import described, find_record
 from kataven_flask.cli.options import config_option, dry_run_option, json_option, quiet_option
 from kataven_flask.cli.output import note, print_json
 from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import add_origins, remove_origins
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.keys import redacted
 from kataven_flask.typed_origin import read_typed_origin
 
 
-@click.group()
+@click.group(short_help="Say where a client key may be used; ask why it may not.")
 def origins() -> None:
     """Say on which sites a client key may be used, and ask why one is refused."""
 
 
 @origins.command()
 @click.argument("client_key", shell_complete=complete_client_key)
-@click.argument(
-    "entries", metavar="ENTRY...", nargs=-1, required=True, shell_complete=complete_entry
-)
+@click.argument("entries", metavar="ENTRY...", nargs=-1, required=True)
 @config_option
 @dry_run_option
 @quiet_option
@@ -46,12 +45,15 @@ def add(
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
     change = editor.change(lambda registry: add_origins(find_record(registry, client_key), entries))
-    editor.say(f"Added to {change.file}; servers have it in two seconds.")
+    whose = described(find_record(change.registry, client_key))
+    editor.say(f"Added to {whose}\nin {change.file}; servers have it in two seconds.")
 
 
 @origins.command()
 @click.argument("client_key", shell_complete=complete_client_key)
-@click.argument("entries", metavar="ENTRY...", nargs=-1, required=True)
+@click.argument(
+    "entries", metavar="ENTRY...", nargs=-1, required=True, shell_complete=complete_entry
+)
 @config_option
 @dry_run_option
 @quiet_option
@@ -70,8 +72,10 @@ def remove(
     change = editor.change(
         lambda registry: remove_origins(find_record(registry, client_key), entries)
     )
-    editor.say(f"Removed from {change.file}; sessions begun there end at their next refresh.")
-    if not find_record(change.registry, client_key).key.domain_allowlist:
+    record = find_record(change.registry, client_key)
+    editor.say(f"Removed from {described(record)}\nin {change.file};")
+    editor.say("sessions begun there end at their next refresh.")
+    if not record.key.domain_allowlist:
         editor.say("Its allowlist is empty now: the key works nowhere.")
 
 
@@ -95,7 +99,12 @@ def explain_(client_key: str, origin: str, config: Path, *, as_json: bool, quiet
       kataven-flask origins explain pk_live_acme_… https://www.acme.com
       kataven-flask origins explain "acme.com production" localhost:3000
     """  # noqa: D301 - click's own mark for lines that it mustn't join
-    if origin.startswith(("pk_", "sk_")):
+    if origin != redacted(origin):
+        raise ConfigurationError(
+            "this origin has a secret key in it, and now it is in your shell's history: rotate"
+            " that key"
+        )
+    if origin.startswith("pk_"):
         raise ConfigurationError("the key comes first, and then the origin")
     record = find_record(read_tenants(config), client_key)
     if client_key.startswith("pk_") and client_key != record.key.client_key:

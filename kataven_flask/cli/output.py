@@ -9,6 +9,9 @@ from typing import Any, Final, Literal
 
 import click
 
+from kataven_flask.keys import redacted
+from kataven_flask.text import printable
+
 Tone = Literal["good", "bad", "warn", "dim", "strong"]
 
 _STYLES: Final[dict[Tone, dict[str, Any]]] = {
@@ -39,11 +42,12 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     Args:
         headings: One a column, in capitals.
-        rows: The cells, without color.
+        rows: The cells, without color; a line break or the like in one is shown as an escape.
 
     Returns:
         The lines, without a newline at the end.
     """
+    rows = [[printable(cell) for cell in row] for row in rows]
     columns = zip_longest(headings, *rows, fillvalue="")
     widths = [max(map(len, column)) for column in columns]
     lines = [
@@ -56,6 +60,14 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def counted(number: int, thing: str) -> str:
     """Write how many there are of something, for example `1 tenant` or `2 tenants`."""
     return f"{number} {thing}{'s' * (number != 1)}"
+
+
+def fit(text: str) -> str:
+    """Make lines fit to be shown, whoever wrote them: no secret key, nothing a terminal obeys."""
+    return "\n".join(
+        "\t".join(printable(part) for part in line.split("\t"))
+        for line in redacted(text).split("\n")
+    )
 
 
 def print_json(value: object) -> None:

@@ -22,6 +22,7 @@ from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import add_tenant, find_tenant, remove_tenant
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import AuthMode, Tenant, TokenPolicy
+from kataven_flask.text import printable
 from kataven_flask.times import duration
 
 Mode = click.Choice(get_args(AuthMode))
@@ -126,7 +127,7 @@ def show(tenant: str, config: Path, *, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(tenant, registry))
         return
-    click.echo(f"{styled(tenant, 'strong')}  {found.name}")
+    click.echo(f"{styled(tenant, 'strong')}  {printable(found.name)}")
     _show_agents(found)
     records = _records(registry, tenant)
     for record in records:
@@ -167,7 +168,9 @@ def _records(registry: Registry, tenant_id: str) -> list[KeyRecord]:
 
 
 def _origins(tenant: Tenant) -> str:
-    return ", ".join(dict.fromkeys(e.text for key in tenant.keys for e in key.domain_allowlist))
+    """Name the first of a tenant's origins; `tenants show` has all of them."""
+    names = [*dict.fromkeys(e.text for key in tenant.keys for e in key.domain_allowlist)]
+    return f"{names[0]} and {len(names) - 1} more" if names[1:] else "".join(names)
 
 
 def _show_agents(tenant: Tenant) -> None:
@@ -188,7 +191,7 @@ def _show_key(record: KeyRecord) -> None:
     state = "" if key.is_live(now) else styled("  switched off", "bad")
     secrets = sum(secret.is_live(now) for secret in key.secrets)
     click.echo(f"\n  {key.client_key}{state}")
-    click.echo(f"    name      {key.name}")
+    click.echo(f"    name      {printable(key.name)}")
     click.echo(f"    works on  {', '.join(e.text for e in key.domain_allowlist) or 'nothing'}")
     click.echo(f"    agent     {key.agent_id or 'any'}")
     click.echo(f"    secrets   {secrets} live")
