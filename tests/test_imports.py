@@ -72,6 +72,7 @@ LAYERS = [
         "cli.serve",
         "cli.sessions",
         "cli.signing_keys",
+        "cli.snippet",
         "cli.tenants",
         "cli.tokens",
     ],

@@ -45,11 +45,12 @@ def add(
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
     change = editor.change(lambda registry: add_origins(find_record(registry, client_key), entries))
-    whose = described(find_record(change.registry, client_key))
-    editor.say(f"Added to {whose}\nin {change.file}; servers have it in two seconds.")
+    record = find_record(change.registry, client_key)
+    editor.say(f"Added to {described(record)}\nin {change.file}; servers have it in two seconds.")
+    editor.warn(change, record.tenant_id)
 
 
-@origins.command()
+@origins.command(short_help="Admit origins no more.")
 @click.argument("client_key", shell_complete=complete_client_key)
 @click.argument(
     "entries", metavar="ENTRY...", nargs=-1, required=True, shell_complete=complete_entry
@@ -79,7 +80,7 @@ def remove(
         editor.say("Its allowlist is empty now: the key works nowhere.")
 
 
-@origins.command("explain")
+@origins.command("explain", short_help="Say why a page gets 403, and what would admit it.")
 @click.argument("client_key", shell_complete=complete_client_key)
 @click.argument("origin")
 @config_option
