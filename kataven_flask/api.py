@@ -141,7 +141,7 @@ def _add_backend_routes(blueprint: Blueprint, handshake: Handshake) -> None:
     # Without automatic options: a preflight is a browser's, and gets 405.
     @blueprint.post(f"{API}/auth/user-token", provide_automatic_options=False)
     def user_token() -> Response:
-        record = handshake.authenticate(_caller())
+        backend = handshake.authenticate(_caller())
         body = _body()
         asked = UserTokenRequest(
             client_key=text_member(body, "client_key", max_length=MAX_KEY),
@@ -150,12 +150,12 @@ def _add_backend_routes(blueprint: Blueprint, handshake: Handshake) -> None:
             email=text_member(body, "email", max_length=MAX_EMAIL),
             agent_id=text_member(body, "agent_id", max_length=MAX_AGENT_ID),
         )
-        return _json(_visitor_token_body(handshake.user_token(record, asked)))
+        return _json(_visitor_token_body(handshake.user_token(backend, asked)))
 
     @blueprint.post(f"{API}/auth/revoke", provide_automatic_options=False)
     def revoke() -> Response:
-        record = handshake.authenticate(_caller())
-        handshake.revoke(record, _user_id(_body()))
+        backend = handshake.authenticate(_caller())
+        handshake.revoke(backend, _user_id(_body()))
         return _no_content()
 
 

@@ -20,7 +20,7 @@ from typing import Final, TypeAlias
 
 from kataven_flask.editing import NEW_DOCUMENT, Edit
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.faults import FaultyDocumentError
+from kataven_flask.faults import FaultyDocumentError, Marks
 from kataven_flask.registry import Registry, empty_registry, read_registry
 from kataven_flask.yaml_files import PlainDocument
 
@@ -47,12 +47,14 @@ class Change:
         before: Its text so far; empty where it is made.
         after: Its new text.
         registry: What the server will then read.
+        marks: Where everything stands then.
     """
 
     file: Path
     before: str
     after: str
     registry: Registry
+    marks: Marks
 
     def diff(self) -> str:
         """Return the change as a unified diff."""
@@ -89,10 +91,10 @@ def change_config(config: Path, plan: Plan, *, dry_run: bool = False) -> Change:
             raw = file.read_bytes() if file.exists() else None
             before = "" if raw is None else _decoded(file, raw)
             after = edit.apply(before or NEW_DOCUMENT)
-            changed = _loaded(config, file, after)
+            changed, marks = _loaded(config, file, after)
             if not dry_run and after != before:
                 _write(file, raw, after.encode())
-    return Change(file, before, after, changed)
+    return Change(file, before, after, changed, marks)
 
 
 def _read(config: Path) -> tuple[Registry, PlainDocument | None]:
@@ -121,13 +123,14 @@ def _decoded(file: Path, raw: bytes) -> str:
         raise ConfigurationError(f"{file}: save it in UTF-8 first") from error
 
 
-def _loaded(config: Path, file: Path, after: str) -> Registry:
+def _loaded(config: Path, file: Path, after: str) -> tuple[Registry, Marks]:
     """Read what is about to be written as the server would."""
     try:
-        return read_registry(config, {file: after.encode()})[0]
+        registry, plain = read_registry(config, {file: after.encode()})
     except FaultyDocumentError as error:
         faults = "\n".join(f"{fault.path}: {fault.message}" for fault in error.faults)
         raise ConfigurationError(f"nothing was written, as it wouldn't load:\n{faults}") from error
+    return registry, plain.marks
 
 
 # --- the file system

@@ -70,9 +70,14 @@ def add_agent(
     registry: Registry, tenant_id: str, agent_id: str, members: Mapping[str, Any]
 ) -> Edit:
     """Plan a new agent of a tenant, or raise ConfigurationError where it has one of this id."""
-    if agent_id in find_tenant(registry, tenant_id).agents:
+    tenant, path = find_tenant(registry, tenant_id), ("tenants", tenant_id)
+    if agent_id in tenant.agents:
         raise ConfigurationError(f"tenant {tenant_id} has an agent {agent_id} already")
-    return Edit(tenant_id, _put(("tenants", tenant_id, "agents", agent_id), dict(members)))
+    steps = [_put((*path, "agents", agent_id), dict(members))]
+    if tenant.default_agent is None and len(tenant.agents) == 1:
+        # Pages name no agent while there is only one; they go on with it.
+        steps.append(_put((*path, "default_agent"), next(iter(tenant.agents))))
+    return Edit(tenant_id, _in_turn(*steps))
 
 
 def add_key(registry: Registry, tenant_id: str, members: Mapping[str, Any]) -> Edit:

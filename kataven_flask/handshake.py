@@ -23,6 +23,7 @@ from kataven_flask.checks import (
 )
 from kataven_flask.keys import hash_secret_key, same_hash
 from kataven_flask.messages import (
+    Backend,
     Caller,
     SessionGrant,
     UserTokenRequest,
@@ -52,7 +53,8 @@ class Handshake:
     """The use cases over one set of tenants, keys and state.
 
     Args:
-        registry: Gives the registry in force.
+        registry: Gives the registry in force; asked once a request, so that no answer is half
+            of two files.
         tokens: Gives the minter for a registry.
         store: The state store.
         throttle: The rate limits.
@@ -223,7 +225,7 @@ class Handshake:
 
     # --- what the tenant's backend asks for
 
-    def authenticate(self, caller: Caller) -> KeyRecord:
+    def authenticate(self, caller: Caller) -> Backend:
         """Find whose secret key a request carries.
 
         Raises:
@@ -232,24 +234,25 @@ class Handshake:
             RateLimited: The secret key is used too often.
 
         Returns:
-            The client key's record that the secret key belongs to.
+            Whose it is, and the registry that says so.
         """
         if caller.is_browser:
             _security.warning("an endpoint for backends was called by a browser")
             raise errors.BrowserForbidden(
                 "call this from your backend; a secret key in a page is a leak: rotate it"
             )
-        record = self._find_secret(caller.secret_key)
+        registry = self._registry()
+        record = self._find_secret(registry, caller.secret_key)
         self._throttle.admit(
             "user_token", record.key.client_key, "", record.limits.user_token_per_minute
         )
-        return record
+        return Backend(registry, record)
 
-    def user_token(self, record: KeyRecord, request: UserTokenRequest) -> VisitorToken:
+    def user_token(self, backend: Backend, request: UserTokenRequest) -> VisitorToken:
         """Mint a visitor token for a user of the tenant.
 
         Args:
-            record: What `authenticate` returned.
+            backend: What `authenticate` returned.
             request: Who the user is.
 
         Raises:
@@ -258,6 +261,7 @@ class Handshake:
         Returns:
             The visitor token.
         """
+        record = backend.record
         if not request.client_key or not request.user_id:
             missing = "user_id" if request.client_key else "client_key"
             raise errors.MissingField(f"add {missing} to the body")
@@ -278,14 +282,14 @@ class Handshake:
             name=request.name,
             email=request.email,
         )
-        token = self._tokens(self._registry()).mint_visitor(claims)
+        token = self._tokens(backend.registry).mint_visitor(claims)
         return VisitorToken(token, expires_in=ttl, expires_at=claims.exp)
 
-    def revoke(self, record: KeyRecord, user_id: str | None) -> None:
+    def revoke(self, backend: Backend, user_id: str | None) -> None:
         """End every session that a user of the tenant began before now.
 
         Args:
-            record: What `authenticate` returned.
+            backend: What `authenticate` returned.
             user_id: The user's id in the tenant's own terms.
 
         Raises:
@@ -294,15 +298,15 @@ class Handshake:
         """
         if not user_id:
             raise errors.MissingField("add user_id to the body", words="Missing user_id")
-        self._sessions.end_user(record.tenant_id, user_id)
+        self._sessions.end_user(backend.record.tenant_id, user_id)
 
     # --- steps
 
-    def _find_secret(self, secret_key: str | None) -> KeyRecord:
+    def _find_secret(self, registry: Registry, secret_key: str | None) -> KeyRecord:
         if not secret_key:
             raise errors.InvalidApiKey(_WRONG_SECRET)
         presented = hash_secret_key(secret_key)
-        found = self._registry().secrets.get(presented)
+        found = registry.secrets.get(presented)
         if found is None or not same_hash(found[1].hash, presented):
             _security.warning("unknown secret key")
             raise errors.InvalidApiKey(_WRONG_SECRET)

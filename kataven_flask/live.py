@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Hashable
+import time
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from kataven_flask import key_ring_file
 from kataven_flask.errors import ConfigurationError
@@ -14,8 +15,10 @@ from kataven_flask.registry import Registry, load_registry
 from kataven_flask.signing import Algorithm, KeyRing
 from kataven_flask.yaml_files import document_files
 
-POLL_INTERVAL: Final = 0.5
+POLL_INTERVAL: Final = 0.2
 """Seconds between two looks at the files; an edit is promised to be in force within two."""
+SETTLE_LOOKS: Final = 5
+"""Looks after which files that go on changing are taken as they are, 0.8 s after the first."""
 LOOK_TIMEOUT: Final = 1.0
 """Seconds to wait for another thread's look, which a file server that is away may hold up."""
 
@@ -37,73 +40,118 @@ _T = TypeVar("_T", bound=Revised)
 class Live(Generic[_T]):
     """What is in force.
 
+    A file that is written in place is half there for a while, and half a file may be sound. So
+    a change is taken once two looks have found the same; and what was read while the files
+    changed isn't taken at all. Two such looks are further apart than the ticks of a file
+    system's clock, so no edit hides behind the time of the one before.
+
     Args:
         name: What the log calls it.
         load: Reads the files; raises ConfigurationError where they can't be used.
         fingerprint: Tells one state of the files from another, cheaply.
+        patience: How many looks may each find another state until it is taken all the same; 1
+            where the files are only ever replaced whole, and there is nothing to wait for.
+        clock: Gives the seconds since the epoch.
 
     Raises:
         ConfigurationError: The files can't be used; there is no last good one at the start.
     """
 
     def __init__(
-        self, name: str, load: Callable[[], _T], fingerprint: Callable[[], Hashable]
+        self,
+        name: str,
+        load: Callable[[], _T],
+        fingerprint: Callable[[], Hashable],
+        *,
+        patience: int = 1,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self._name = name
+        self.name = name
         self._load = load
         self._fingerprint = fingerprint
-        self._seen: Hashable = fingerprint()
+        self._patience = patience
+        self._clock = clock
+        self._taken: Hashable = fingerprint()
+        self._last: Hashable = None
+        self._looks = 0
         self._looking = threading.Lock()
         self.current: _T = load()
+        self.since = clock()
         self.fault: ConfigurationError | None = None
+        self.tell: Callable[[Live[Any]], None] = log_news
 
-    def reload(self) -> None:
-        """Take over the files if they changed and are sound; else keep the last good ones."""
+    def reload(self, patience: int = 1) -> None:
+        """Take over the files if they changed and are sound; else keep the last good ones.
+
+        Args:
+            patience: How many looks may each find another state until it is taken.
+        """
         if self._looking.acquire(timeout=LOOK_TIMEOUT):
             try:
-                self._reload()
+                self._reload(patience)
             finally:
                 self._looking.release()
 
     def look(self) -> None:
-        """Reload, and go on whatever happens."""
+        """Reload with this one's patience, and go on whatever happens."""
         try:
-            self.reload()
+            self.reload(self._patience)
         except Exception:  # noqa: BLE001 - no fault of one look may end the looking
-            _log.exception("%s reload failed; the last good one stays in force", self._name)
+            _log.exception("%s reload failed; the last good one stays in force", self.name)
 
     def latest(self) -> _T:
         """Look at the files now, and return what is in force."""
         self.look()
         return self.current
 
-    def _reload(self) -> None:
+    def _reload(self, patience: int) -> None:
         seen = self._fingerprint()
-        if seen == self._seen:
+        if seen == self._taken:
+            self._last, self._looks = None, 0
             return
-        self._seen = seen
+        settled = patience == 1 or seen == self._last
+        self._last = seen
+        self._looks += 1
+        if settled or self._looks >= patience:
+            self._take(seen, settled=settled)
+
+    def _take(self, seen: Hashable, *, settled: bool) -> None:
+        loaded, fault = self._read()
+        if self._patience > 1 and self._fingerprint() != seen:
+            return  # it may be half of the old and half of the new; the next look has the rest
+        if fault is not None and not settled:
+            return  # somebody is still at it
+        is_retry, self._looks = self._taken is None, 0
+        passing = fault is not None and isinstance(fault.__cause__, OSError)
+        self._taken = seen if settled and not passing else None
+        is_news = str(fault) != str(self.fault) or (fault is not None and not is_retry)
+        if loaded is not None and loaded.revision != self.current.revision:
+            self.current, self.since, is_news = loaded, self._clock(), True
+        self.fault = fault
+        if is_news:
+            self.tell(self)
+
+    def _read(self) -> tuple[_T | None, ConfigurationError | None]:
         try:
-            loaded = self._load()
+            return self._load(), None
         except ConfigurationError as error:
-            if isinstance(error.__cause__, OSError):
-                self._seen = None  # it may pass without an edit
-            if str(error) != str(self.fault):
-                revision = self.current.revision
-                _log.error(
-                    "%s refused; revision %s stays in force:\n%s", self._name, revision, error
-                )
-            self.fault = error
-            return
-        except Exception:
-            self.fault = ConfigurationError("reading it failed; the log says where")
-            raise
-        changed = loaded.revision != self.current.revision
-        news = changed or self.fault is not None
-        if changed:
-            self.current = loaded
-        self.fault = None
-        if news:
-            _log.info("%s revision %s is in force", self._name, loaded.revision)
+            return None, error
+        except Exception:  # noqa: BLE001 - a fault of ours, and the file is no better for it
+            _log.exception("%s can't be read", self.name)
+            return None, ConfigurationError("reading it failed; the log says where")
+
+
+def news(live: Live[Any]) -> str:
+    """Say in words what an edit has brought."""
+    revision = live.current.revision
+    if live.fault is None:
+        return f"{live.name} revision {revision} is in force"
+    return f"{live.name} refused; revision {revision} stays in force:\n{live.fault}"
+
+
+def log_news(live: Live[Any]) -> None:
+    """Write to the log what an edit has brought."""
+    _log.log(logging.INFO if live.fault is None else logging.ERROR, "%s", news(live))
 
 
 class Watched(Protocol):
@@ -124,6 +172,8 @@ class Watch:
     def __init__(self, *watched: Watched) -> None:
         self._watched = watched
         self._stopped = threading.Event()
+        self.also: Sequence[Watched] = ()
+        """What to look at after that; it may be another in each process."""
 
     def start(self) -> None:
         """Look at the files now and then until `close` is called."""
@@ -131,7 +181,7 @@ class Watch:
 
     def look(self) -> None:
         """Look at all of it once."""
-        for each in self._watched:
+        for each in (*self._watched, *self.also):
             each.look()
 
     def close(self) -> None:
@@ -152,7 +202,12 @@ def live_registry(path: Path) -> Live[Registry]:
     Raises:
         ConfigurationError: The files can't be used.
     """
-    return Live("config", lambda: load_registry(path), lambda: _fingerprint(path))
+    return Live(
+        "config",
+        lambda: load_registry(path),
+        lambda: _fingerprint(path),
+        patience=SETTLE_LOOKS,
+    )
 
 
 def live_key_ring(

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 
 from kataven_flask.origins import Origin
-from kataven_flask.registry import KeyRecord
+from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tokens import Session
 
 
@@ -26,6 +26,19 @@ class Caller:
     address: str
     is_browser: bool = False
     secret_key: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A tenant's backend that has shown its secret key.
+
+    Args:
+        registry: The registry that it was found in; the whole request is answered by this one.
+        record: The client key that the secret key belongs to.
+    """
+
+    registry: Registry
+    record: KeyRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,8 +55,12 @@ class Address:
     port: int
 
     @classmethod
-    def parse(cls, text: str) -> Address:
+    def parse(cls, text: str, option: str = "--listen") -> Address:
         """Read `HOST:PORT` or `[IPV6]:PORT`.
+
+        Args:
+            text: What the operator wrote.
+            option: Where.
 
         Raises:
             ConfigurationError: It isn't one.
@@ -65,7 +69,7 @@ class Address:
         host = host.removeprefix("[").removesuffix("]")
         if not (host and _PORT.fullmatch(port) and int(port) <= MAX_PORT):
             raise ConfigurationError(
-                f"--listen {text}: write HOST:PORT, for example 127.0.0.1:8000"
+                f"{option} {text}: write HOST:PORT, for example 127.0.0.1:8000"
             )
         return cls(host, int(port))
 

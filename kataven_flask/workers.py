@@ -9,8 +9,9 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from types import FrameType
 from typing import Final, NoReturn
 
@@ -25,31 +26,44 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one process is for.
+
+    Args:
+        name: What the log calls it.
+        listener: The listening socket that it serves; others may serve it, too.
+        make_server: Makes the server; called in the process that runs it.
+    """
+
+    name: str
+    listener: socket.socket
+    make_server: Callable[[], Server]
+
+
 def run_workers(
-    make_server: Callable[[], Server],
-    listener: socket.socket,
-    workers: int,
+    jobs: Sequence[Job],
     *,
     ready: Callable[[], None],
     idle: Callable[[], None],
+    ended: Callable[[int], None],
 ) -> int:
-    """Run the server in this process, or in several that share its listening socket.
+    """Run a server in this process, or several in a process each.
 
     Args:
-        make_server: Makes the server; called in the process that runs it.
-        listener: The listening socket.
-        workers: How many processes; 1 for this one.
+        jobs: One is done in this process; several get one each.
         ready: Called once a signal would end it in order.
         idle: Called now and then in the parent of several, so that a worker that is started
             later begins with what holds by then.
+        ended: Called in the parent of several with the id of each that has ended.
 
     Returns:
         The exit status.
     """
-    if workers == 1:
-        _run_until_signal(make_server(), ready)
+    if len(jobs) == 1:
+        _run_until_signal(jobs[0].make_server(), ready)
         return 0
-    return _Parent(make_server, listener, workers, idle).run(ready)
+    return _Parent(jobs, idle, ended).run(ready)
 
 
 def _run_until_signal(server: Server, ready: Callable[[], None] = lambda: None) -> None:
@@ -74,17 +88,13 @@ class _Parent:
     """Starts the workers, replaces one that dies, and ends them all on a signal."""
 
     def __init__(
-        self,
-        make_server: Callable[[], Server],
-        listener: socket.socket,
-        workers: int,
-        idle: Callable[[], None],
+        self, jobs: Sequence[Job], idle: Callable[[], None], ended: Callable[[int], None]
     ) -> None:
-        self._make_server = make_server
-        self._listener = listener
-        self._workers = workers
+        self._jobs = jobs
+        self._listeners = {job.listener for job in jobs}
         self._idle = idle
-        self._children: set[int] = set()
+        self._ended = ended
+        self._children: dict[int, Job] = {}
         self._stopping = False
         # Its writing end is open as long as this process lives, however it ends.
         self._alive, self._life = os.pipe()
@@ -92,8 +102,8 @@ class _Parent:
     def run(self, ready: Callable[[], None]) -> int:
         for number in _ENDING:
             signal.signal(number, self._stop)
-        for _ in range(self._workers):
-            self._fork()
+        for job in self._jobs:
+            self._fork(job)
         ready()
         while self._children:
             child, status = os.waitpid(-1, os.WNOHANG)
@@ -101,35 +111,38 @@ class _Parent:
                 self._idle()
                 time.sleep(POLL_INTERVAL)
                 continue
-            self._children.discard(child)
+            job = self._children.pop(child)
+            self._ended(child)
             if not self._stopping:
                 code = os.waitstatus_to_exitcode(status)
-                _log.error("worker %d ended (%d); starting another", child, code)
+                _log.error("%s %d ended (%d); starting another", job.name, child, code)
                 time.sleep(RESTART_PAUSE)
-                self._fork()
+                self._fork(job)
         _ignore_signals()
         return 0
 
-    def _fork(self) -> None:
+    def _fork(self, job: Job) -> None:
         # A signal that comes between the fork and the entry would miss the child.
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         if not self._stopping:
             child = os.fork()
             if child == 0:
-                self._be_worker()
-            self._children.add(child)
+                self._be_worker(job)
+            self._children[child] = job
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
-    def _be_worker(self) -> NoReturn:
+    def _be_worker(self, job: Job) -> NoReturn:
         status = 1
         try:
             os.close(self._life)
-            server = self._make_server()
+            for listener in self._listeners - {job.listener}:
+                listener.close()  # who connects there is to wait for nobody but its own server
+            server = job.make_server()
             threading.Thread(target=self._stop_with_parent, args=(server,), daemon=True).start()
             _run_until_signal(server)
             status = 0
         except Exception:  # noqa: BLE001 - the parent gets the status, the log the rest
-            _log.exception("worker failed")
+            _log.exception("%s failed", job.name)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
@@ -141,7 +154,8 @@ class _Parent:
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
-        self._listener.close()  # the workers' copies go too, and then nobody is kept waiting
+        for listener in self._listeners:
+            listener.close()  # the workers' copies go too, and then nobody is kept waiting
         for child in self._children:
             with suppress(ProcessLookupError):  # it has ended, and wasn't waited for yet
                 os.kill(child, signal.SIGTERM)

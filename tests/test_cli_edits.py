@@ -292,3 +292,49 @@ def test_the_last_origin_s_end_is_said(desk: Desk) -> None:
     """The key works nowhere then."""
     result = desk.run("origins", "remove", PINNED, "https://help.acme.com")
     assert "works nowhere" in result.stdout
+
+
+# --- what keeps a tenant's pages going
+
+
+def test_a_second_agent_leaves_the_first_the_default(desk: Desk) -> None:
+    """Pages that name no agent go on with the one they had."""
+    desk.run("tenants", "add", "bikes", "--origin", "https://bikes.example")
+    result = desk.run("agents", "add", "bikes", "sales")
+    assert "support stays the default" in result.stdout
+    assert desk.registry.tenants["bikes"].default_agent == "support"
+
+
+def test_a_tenant_without_a_default_gets_one_with_its_second_agent(desk: Desk) -> None:
+    """Its only agent needed none; by a second one its pages would be refused."""
+    text = desk.config.read_text().replace("    default_agent: barista\n", "")
+    start, end = text.index("      members:"), text.index("    keys:", text.index("      members:"))
+    desk.config.write_text(text[:start] + text[end:])
+    assert desk.registry.tenants["demo"].default_agent is None
+    desk.run("agents", "add", "demo", "sales")
+    assert desk.registry.tenants["demo"].default_agent == "barista"
+
+
+def test_an_edit_warns_as_check_does(desk: Desk) -> None:
+    """What is probably a mistake is told at once, of the tenant that was edited."""
+    result = desk.run("origins", "add", KEY, "http://acme.com")
+    (warning,) = [line for line in result.stderr.splitlines() if line.startswith("Warning: ")]
+    assert warning.startswith("Warning: tenants.acme.keys[0].domain_allowlist[2]: ")
+    assert desk.run("origins", "add", KEY, "https://acme.net", "--quiet").stderr == ""
+
+
+def test_the_snippet_is_printed_again(desk: Desk) -> None:
+    """With the addresses that are known; what is an example is told beside it."""
+    result = desk.run("snippet", KEY)
+    assert f'data-client-key="{KEY}"' in result.stdout
+    assert "Note: for https://widget.example.com put your server's address" in result.stderr
+    issuer = "issuer: https://signin.acme.com"
+    desk.config.write_text(
+        desk.config.read_text().replace("# issuer: https://widget.example.com", issuer)
+    )
+    arguments = ("--connect-url", "https://a.example/c?x=1&y=2", "--agent", "sales")
+    result = desk.run("snippet", KEY, *arguments)
+    assert '<script src="https://signin.acme.com/widget/v1.js" defer' in result.stdout
+    assert 'data-connect-url="https://a.example/c?x=1&amp;y=2"' in result.stdout
+    assert 'data-agent="sales"' in result.stdout
+    assert result.stderr == ""

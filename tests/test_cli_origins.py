@@ -350,3 +350,18 @@ def test_the_command_that_it_gives_does_it(
     added = CliRunner().invoke(main, words)
     assert added.exit_code == 0, added.output
     assert explain(config, KEY, origin).exit_code == 0
+
+
+def test_a_key_that_was_cut_short_is_said_to_be_one(config: Path) -> None:
+    """A beginning is enough here and not in a page, where it is another key that nobody has."""
+    result = explain(config, KEY[:-3], "https://acme.com")
+    assert result.exit_code == 0
+    assert f"read as the beginning of {KEY}" in result.stderr
+    assert "unknown_client_key" in result.stderr
+
+
+def test_the_key_and_the_origin_the_wrong_way_round(config: Path) -> None:
+    """A key is nobody's host."""
+    result = explain(config, "https://acme.com", KEY)
+    assert result.exit_code == 1
+    assert "the key comes first" in result.stderr

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,7 +33,7 @@ def instance(tmp_path: Path, clock: FrozenClock) -> Path:
 
 @pytest.fixture(autouse=True)
 def _now(clock: FrozenClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["kataven_flask.cli.signing_keys"]
+    module = import_module("kataven_flask.cli.signing_keys")
     monkeypatch.setattr(module, "time", SimpleNamespace(time=clock))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 import unicodedata
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -30,7 +30,7 @@ ADA: Final = {"name": "Ada Lovelace", "email": "ada@acme.com", "user_id": "user-
 
 @pytest.fixture(autouse=True)
 def _now(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["kataven_flask.cli.tokens"]
+    module = import_module("kataven_flask.cli.tokens")
     monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: NOON + 60))
 
 
@@ -168,7 +168,7 @@ class TestAlarm:
         result = inspect(service, *options, stdin=SECRET)
         assert result.exit_code == 1
         assert "ALARM: this is a secret key, and now it has been seen." in result.stderr
-        assert f"Rotate it now: kataven-flask keys rotate {KEY}" in result.stderr
+        assert f"End it now: kataven-flask keys rotate {KEY} --hours 0" in result.stderr
         assert SECRET not in result.output
 
     def test_a_secret_key_of_nobody_here(self, service: Service) -> None:

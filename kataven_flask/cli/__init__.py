@@ -19,6 +19,7 @@ _COMMANDS: Final = (
     "agents",
     "keys",
     "origins",
+    "snippet",
     "doctor",
     "tokens",
     "sessions",

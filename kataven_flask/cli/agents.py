@@ -57,4 +57,8 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
         members["greeting"] = greeting
     change = editor.change(lambda registry: add_agent(registry, tenant, agent, members))
     editor.say(f"Added agent {agent} to {tenant} in {change.file}.")
+    default = change.registry.tenants[tenant].default_agent
+    if default is not None:
+        editor.say(f"{default} stays the default.")
     editor.say(f'A page asks for it by data-agent="{agent}"; a key pins it by `agent_id: {agent}`.')
+    editor.warn(change, tenant)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from kataven_flask.advice import advice
+from kataven_flask.cli.commands import command
 from kataven_flask.cli.output import fit, note, print_json, styled
 from kataven_flask.cli.progress import patience
 from kataven_flask.config_file import Change, Plan, change_config
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.keys import Mode, generate_client_key, generate_secret_key, hash_secret_key
 from kataven_flask.member_types import MAX_LABEL
-from kataven_flask.settings import DEFAULT_CONFIG
-from kataven_flask.snippet import snippet
+from kataven_flask.registry import Registry
+from kataven_flask.snippet import EXAMPLE_CONNECT_URL, EXAMPLE_SERVER, snippet
 
 TEST_ORIGINS = ("localhost:*", "*.localhost:*")
 """Where a test key works, if nothing else is said: this machine's own sites."""
@@ -59,8 +61,15 @@ class Editor:
 
     def command(self, *words: str) -> str:
         """Write a command that works on the same file."""
-        other = () if self.config == DEFAULT_CONFIG else ("--config", str(self.config))
-        return shlex.join(("kataven-flask", *words, *other))
+        return command(self.config, *words)
+
+    def warn(self, change: Change, tenant_id: str) -> None:
+        """Tell what is probably a mistake in a tenant by now, as `check` does."""
+        if self.quiet or self.dry_run:
+            return
+        for warning in advice(change.registry, change.marks, datetime.now(UTC)):
+            if f"{warning.path}.".startswith(f"tenants.{tenant_id}."):
+                note(f"{styled('Warning', 'warn')}: {warning.path}: {warning.message}")
 
 
 def require_yes(question: str) -> None:
@@ -160,8 +169,10 @@ def show_pair(editor: Editor, change: Change, pair: Pair) -> None:
     click.echo(f"  secret key   {pair.secret_key}")
     if editor.quiet:
         return
-    click.echo("\nThe client key is public. The secret key is for the tenant's backend alone; it")
-    click.echo("is shown this once and kept nowhere. The tenant pastes this into its pages:\n")
+    click.echo(
+        "\nThe client key is public. The secret key is for the tenant's backend alone:\n"
+        "it is shown this once and kept nowhere. The tenant pastes this into its pages:\n"
+    )
     click.echo("\n".join(f"  {line}" for line in lines.splitlines()))
     click.echo(
         f"\nIt works on: {', '.join(e.text for e in record.key.domain_allowlist) or 'none yet'}"
@@ -170,5 +181,14 @@ def show_pair(editor: Editor, change: Change, pair: Pair) -> None:
         click.echo(
             f"Next: {editor.command('origins', 'add', pair.client_key, 'https://example.com')}"
         )
-    if change.registry.issuer is None:
-        note(f"Note: put your server's address in the snippet; `issuer:` in {change.file} sets it.")
+    tell_what_to_fill_in(change.registry, change.file)
+    editor.warn(change, record.tenant_id)
+
+
+def tell_what_to_fill_in(registry: Registry, config: Path, connect_url: str | None = None) -> None:
+    """Tell which addresses in a snippet are examples."""
+    if registry.issuer is None:
+        note(f"Note: for {EXAMPLE_SERVER} put your server's address;")
+        note(f"      `issuer:` in {config} sets it.")
+    if connect_url is None:
+        note(f"Note: for {EXAMPLE_CONNECT_URL} put your agent's address.")

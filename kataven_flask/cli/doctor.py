@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import click
 
+from kataven_flask.cli.complete import complete_client_key
 from kataven_flask.cli.options import json_option, url_option
 from kataven_flask.cli.output import Tone, print_json, styled
 from kataven_flask.doctor import WIDTH, Finding, State, Step, Target, examine
@@ -29,7 +30,13 @@ _MARKS: Final[dict[State, tuple[str, Tone]]] = {
 
 
 @click.command(short_help="Find out why the widget doesn't come up.")
-@click.option("--client-key", required=True, metavar="PK", help="The pk_… key of the snippet.")
+@click.option(
+    "--client-key",
+    required=True,
+    metavar="PK",
+    shell_complete=complete_client_key,
+    help="The pk_… key of the snippet.",
+)
 @click.option("--origin", required=True, help="The page's origin, such as https://acme.com.")
 @url_option
 @click.option("--agent", help="The agent, where the snippet names one (data-agent).")

@@ -192,7 +192,7 @@ def _print_hint(found: Finding, explanation: Explanation) -> None:
         _paragraph(_WHICH_IS_THEIRS)
         return
     if explanation.nearest is not None:
-        nearest = styled(f"Nearest: {explanation.nearest.name}", "warn")
+        nearest = styled(f"Nearest: {explanation.nearest.name}", "strong")
         click.echo(f"\n{nearest}")
         _paragraph(_ADVICE[explanation.nearest.kind])
     if explanation.admitted_by is None and explanation.obstacle:

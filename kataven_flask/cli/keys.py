@@ -53,7 +53,7 @@ def keys() -> None:
     """
 
 
-@keys.command()
+@keys.command(short_help="Make a pair of keys, and show it this once.")
 @click.argument("tenant", shell_complete=complete_tenant)
 @click.option(
     "--origin", "origins", multiple=True, help="Where it works, as in `origins add`. Repeat it."
@@ -119,7 +119,7 @@ def list_(tenant: str | None, config: Path, *, as_json: bool) -> None:
     click.echo(table(("CLIENT KEY", "STATE", "NAME"), rows))
 
 
-@keys.command()
+@keys.command(short_help="Make a second secret key; the first goes on for a day.")
 @click.argument("client_key", shell_complete=complete_client_key)
 @click.option(
     "--hours",
@@ -226,7 +226,8 @@ def _state(key: ClientKey | Secret, now: datetime) -> str:
 def _rows(key: ClientKey, now: datetime) -> Iterator[tuple[str, str, str]]:
     yield key.client_key, _state(key, now), key.name
     for secret in key.secrets:
-        yield f"  secret {secret.digest[:SHORT_HASH]}", _state(secret, now), ""
+        state = _state(secret, now) if key.enabled else "off"
+        yield f"  secret {secret.digest[:SHORT_HASH]}", state, ""
 
 
 def _as_json(record: KeyRecord, now: datetime) -> dict[str, Any]:

@@ -6,11 +6,11 @@ import errno
 import io
 import os
 import sys
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import click
 
-from kataven_flask.cli.output import fit
+from kataven_flask.cli.output import fit, styled
 from kataven_flask.errors import KatavenError
 
 INTERRUPTED: Final = 130
@@ -22,6 +22,13 @@ Exit codes:
   1    no, refused, faults found, or it couldn't be done; the message says why
   2    the command line is wrong
   130  interrupted by Ctrl-C"""
+
+
+class _Mistake(click.ClickException):
+    """Is told as click does, with its first word in color."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        click.echo(f"{styled('Error', 'bad')}: {self.message}", file=file, err=True)
 
 
 class PoliteGroup(click.Group):
@@ -40,7 +47,7 @@ class PoliteGroup(click.Group):
             return super().main(*args, **extra)
         except OSError as error:  # not a closed pipe, which click ends in silence
             _give_up_stdout(error)
-            click.ClickException(fit(_in_words(error))).show()
+            _Mistake(fit(_in_words(error))).show()
             sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -50,7 +57,7 @@ class PoliteGroup(click.Group):
         try:
             return super().invoke(ctx)
         except KatavenError as error:
-            raise click.ClickException(fit(str(error))) from error
+            raise _Mistake(fit(str(error))) from error
         except click.ClickException as error:  # which repeats what was typed
             object.__setattr__(error, "message", fit(error.message))
             raise

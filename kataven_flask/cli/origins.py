@@ -11,7 +11,7 @@ from kataven_flask.cli.complete import complete_client_key, complete_entry
 from kataven_flask.cli.explanation import find_out, finding_as_json, print_finding
 from kataven_flask.cli.key_choice import described, find_record
 from kataven_flask.cli.options import config_option, dry_run_option, json_option, quiet_option
-from kataven_flask.cli.output import print_json
+from kataven_flask.cli.output import note, print_json
 from kataven_flask.cli.reading import read_tenants
 from kataven_flask.editing import add_origins, remove_origins
 from kataven_flask.errors import ConfigurationError
@@ -45,11 +45,12 @@ def add(
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
     change = editor.change(lambda registry: add_origins(find_record(registry, client_key), entries))
-    whose = described(find_record(change.registry, client_key))
-    editor.say(f"Added to {whose}\nin {change.file}; servers have it in two seconds.")
+    record = find_record(change.registry, client_key)
+    editor.say(f"Added to {described(record)}\nin {change.file}; servers have it in two seconds.")
+    editor.warn(change, record.tenant_id)
 
 
-@origins.command()
+@origins.command(short_help="Admit origins no more.")
 @click.argument("client_key", shell_complete=complete_client_key)
 @click.argument(
     "entries", metavar="ENTRY...", nargs=-1, required=True, shell_complete=complete_entry
@@ -79,7 +80,7 @@ def remove(
         editor.say("Its allowlist is empty now: the key works nowhere.")
 
 
-@origins.command("explain")
+@origins.command("explain", short_help="Say why a page gets 403, and what would admit it.")
 @click.argument("client_key", shell_complete=complete_client_key)
 @click.argument("origin")
 @config_option
@@ -99,12 +100,17 @@ def explain_(client_key: str, origin: str, config: Path, *, as_json: bool, quiet
       kataven-flask origins explain pk_live_acme_… https://www.acme.com
       kataven-flask origins explain "acme.com production" localhost:3000
     """  # noqa: D301 - click's own mark for lines that it mustn't join
-    record = find_record(read_tenants(config), client_key)
     if origin != redacted(origin):
         raise ConfigurationError(
             "this origin has a secret key in it, and now it is in your shell's history: rotate"
             " that key"
         )
+    if origin.startswith("pk_"):
+        raise ConfigurationError("the key comes first, and then the origin")
+    record = find_record(read_tenants(config), client_key)
+    if client_key.startswith("pk_") and client_key != record.key.client_key:
+        note(f"Note: read as the beginning of {record.key.client_key}.")
+        note("A page with no more of it than that is refused: unknown_client_key.\n")
     found = find_out(record, read_typed_origin(origin), config)
     if as_json:
         print_json(finding_as_json(found))

@@ -17,7 +17,7 @@ Tone = Literal["good", "bad", "warn", "dim", "strong"]
 _STYLES: Final[dict[Tone, dict[str, Any]]] = {
     "good": {"fg": "green"},
     "bad": {"fg": "red"},
-    "warn": {"fg": "yellow"},
+    "warn": {"fg": "magenta"},  # yellow can't be read on white
     "dim": {"dim": True},
     "strong": {"bold": True},
 }

@@ -5,23 +5,31 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import logging
+import os
+import socket
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import get_args
+from tempfile import TemporaryDirectory
+from typing import Any, get_args
 
 import click
 
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.cli.options import config_option, instance_option, state_option
-from kataven_flask.cli.output import counted
+from kataven_flask.cli.output import counted, note
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.live import Live, log_news
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
-from kataven_flask.serve import Address, Server, bind
+from kataven_flask.serve import Address, Server, WsgiApp, bind
 from kataven_flask.settings import Settings, checked_issuer
 from kataven_flask.signing import Algorithm
+from kataven_flask.standing import SPEAKER, Board, Company
 from kataven_flask.store import public_url
-from kataven_flask.workers import run_workers
+from kataven_flask.workers import Job, run_workers
 
 
 @click.command()
@@ -55,6 +63,13 @@ from kataven_flask.workers import run_workers
     help="Requests that a worker works on at once.",
 )
 @click.option(
+    "--admin",
+    metavar="HOST:PORT",
+    envvar="KATAVEN_ADMIN",
+    show_envvar=True,
+    help="Where /metrics is answered, for Prometheus; keep it to 127.0.0.1.  [default: nowhere]",
+)
+@click.option(
     "--issuer",
     envvar="KATAVEN_ISSUER",
     show_envvar=True,
@@ -81,6 +96,7 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     state: str | None,
     workers: int,
     threads: int,
+    admin: str | None,
     issuer: str | None,
     signing_alg: Algorithm | None,
     trusted_proxy: str | None,
@@ -89,39 +105,101 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
 
     Example: kataven-flask serve --config config/tenants.yaml --listen 0.0.0.0:8000
     """
-    if workers > 1 and state == "memory:":
+    if state == "memory:" and (workers > 1 or admin is not None):
         raise ConfigurationError(
-            "--state memory: is one worker's own; with --workers use sqlite:/// or redis://"
+            "--state memory: is one worker's own, and gone with it; with --workers or --admin"
+            " use sqlite:/// or redis://"
         )
     if trusted_proxy is not None:
         _require_ip_address(trusted_proxy)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     listener = bind(Address.parse(listen))
-    host, port = listener.getsockname()[:2]
-    address = Address(host, port)
+    admin_listener = bind(Address.parse(admin, "--admin")) if admin is not None else None
     settings = Settings(
         config=config,
         instance=instance,
         state=state,
-        issuer=checked_issuer(issuer) if issuer else f"http://{_local(address)}",
+        issuer=checked_issuer(issuer) if issuer else f"http://{_local(_address(listener))}",
         signing_alg=signing_alg,
         watch=False,  # a thread would not outlive the fork; each worker starts its own
     )
-    app = create_app(settings)
-    parts = parts_of(app)
-    if workers > 1:
-        parts.refused.share()
 
-    def make_server() -> Server:
-        parts.watch.start()
+    def make_server(app: WsgiApp) -> Server:
         return Server(app, listener, threads, trusted_proxy)
 
-    def ready() -> None:
-        _announce(settings, parts.live.current, address)
+    sys.exit(_run(settings, make_server, listener, workers, admin_listener))
 
-    status = run_workers(make_server, listener, workers, ready=ready, idle=parts.watch.look)
-    parts.refused.close()
-    sys.exit(status)
+
+def _run(
+    settings: Settings,
+    make_server: Callable[[WsgiApp], Server],
+    listener: socket.socket,
+    workers: int,
+    admin_listener: socket.socket | None,
+) -> int:
+    app = create_app(settings)
+    parts = parts_of(app)
+    company = Company(workers + 1, parts.watch, parts.live, parts.ring)
+    company.join(SPEAKER)
+    addresses = [_address(each) for each in (listener, admin_listener) if each is not None]
+
+    def work(place: int) -> Server:
+        company.join(place)
+        parts.watch.start()
+        return make_server(app)
+
+    def ready() -> None:
+        _announce(settings, parts.live.current, *addresses)
+
+    is_alone = workers == 1 and admin_listener is None
+    if not is_alone:
+        parts.refused.share()
+    places = [SPEAKER] if is_alone else range(SPEAKER + 1, workers + 1)
+    jobs = [Job("worker", listener, partial(work, place)) for place in places]
+    with ExitStack() as stack:
+        ended: Callable[[int], None] = _nothing
+        if admin_listener is not None:
+            board = company.board_of(parts.live)
+            job, ended = stack.enter_context(_admin(admin_listener, parts.live, board))
+            jobs.append(job)
+        status = run_workers(jobs, ready=ready, idle=parts.watch.look, ended=ended)
+        parts.refused.close()
+        return status
+
+
+def _nothing(_process: int) -> None:
+    """Do nothing about a process that has ended."""
+
+
+@contextmanager
+def _admin(
+    listener: socket.socket, live: Live[Any], board: Board
+) -> Iterator[tuple[Job, Callable[[int], None]]]:
+    """Count from now on; give the job of showing it, and what to do about who has ended."""
+    try:
+        temporary = TemporaryDirectory(prefix="kataven-metrics-")  # this user's alone
+    except OSError as error:
+        raise ConfigurationError(
+            f"--admin needs a folder for temporary files: {error.strerror}; name one with TMPDIR"
+        ) from error
+    with temporary as folder:
+        # Read when prometheus_client is imported, and that takes its time and its memory.
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        from kataven_flask.admin import admin_app  # noqa: PLC0415
+        from kataven_flask.metrics import Metrics  # noqa: PLC0415
+
+        metrics = Metrics(Path(folder), board)
+
+        def tell(live: Live[Any]) -> None:
+            log_news(live)
+            metrics.count_config_reload("ok" if live.fault is None else "refused")
+
+        live.tell = tell
+        app = admin_app(metrics.registry)
+        yield (
+            Job("admin process", listener, lambda: Server(app, listener, threads=1)),
+            metrics.forget,
+        )
 
 
 def _require_ip_address(text: str) -> None:
@@ -131,7 +209,14 @@ def _require_ip_address(text: str) -> None:
         raise ConfigurationError(f"--trusted-proxy {text}: write one IP address") from error
 
 
-def _announce(settings: Settings, registry: Registry, address: Address) -> None:
+def _address(listener: socket.socket) -> Address:
+    host, port = listener.getsockname()[:2]
+    return Address(host, port)
+
+
+def _announce(
+    settings: Settings, registry: Registry, address: Address, metrics: Address | None = None
+) -> None:
     url = f"http://{_local(address)}"
     click.echo(f"kataven-flask listens on http://{address}  (Ctrl-C stops it)")
     click.echo(
@@ -141,13 +226,21 @@ def _announce(settings: Settings, registry: Registry, address: Address) -> None:
     click.echo(f"  issuer    {registry.issuer or settings.issuer}")
     click.echo(f"  keys      {settings.instance}")
     click.echo(f"  state     {public_url(settings.state_url)}")
-    click.echo(f"Next: open {url}/readyz, or see the whole handshake with `kataven-flask demo`.")
+    if metrics is not None:
+        click.echo(f"  metrics   http://{_local(metrics)}/metrics")
+    click.echo(
+        f"Next: open {url}/readyz, or try it as a page would: `kataven-flask doctor --help`."
+    )
     origin = Origin.parse(settings.issuer)
     if registry.issuer is None and not (origin and origin.is_loopback and _is_local(address)):
-        click.echo(
+        note(
             f"Note: tokens say iss {settings.issuer}; write `issuer:` in {settings.config}"
-            " before others rely on it.",
-            err=True,
+            " before others rely on it."
+        )
+    if metrics is not None and not _is_local(metrics):
+        note(
+            f"Note: whoever reaches http://{metrics} reads the metrics;"
+            " keep it to 127.0.0.1 or a private network."
         )
 
 

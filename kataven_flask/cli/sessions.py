@@ -30,7 +30,7 @@ def sessions() -> None:
     """End sessions."""
 
 
-@sessions.command()
+@sessions.command(short_help="End sessions that were begun before now.")
 @click.option("--tenant", shell_complete=complete_tenant, help="The tenant of the user.")
 @click.option("--user", help="The user's id in the tenant's own terms: all their sessions.")
 @click.option("--session", help="One session, ses_…, as the log names it.")

@@ -37,7 +37,7 @@ def tenants() -> None:
     """
 
 
-@tenants.command()
+@tenants.command(short_help="Add a tenant, an agent, and a pair of keys.")
 @click.argument("tenant")
 @click.option("--name", help="What it is called.  [default: the id]")
 @click.option("--agent", default="support", show_default=True, help="The id of its first agent.")
@@ -79,6 +79,7 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
     editor = Editor(config, dry_run, quiet, as_json)
     members: dict[str, Any] = {
         "name": name or tenant,
+        "default_agent": agent,
         "agents": {agent: {"display_name": agent_name or name or tenant, "auth_mode": auth_mode}},
     }
     pair = Pair.make(tenant, "test" if test else "live") if test or origins else None
@@ -122,7 +123,9 @@ def list_(config: Path, *, as_json: bool) -> None:
 @config_option
 @json_option
 def show(tenant: str, config: Path, *, as_json: bool) -> None:
-    """Show all of a tenant: its agents, its keys, where they work and how long things live.
+    """Show all of a tenant.
+
+    Its agents, its keys, where they work, and how long things live.
 
     Example: kataven-flask tenants show acme
     """
@@ -138,6 +141,7 @@ def show(tenant: str, config: Path, *, as_json: bool) -> None:
         _show_key(record)
     if records:
         _show_times(records[0].tokens)
+        click.echo("\nWhat the tenant pastes: kataven-flask snippet CLIENT_KEY")
 
 
 @tenants.command()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from kataven_flask.cli.commands import command
 from kataven_flask.cli.options import config_option, instance_option, json_option, quiet_option
 from kataven_flask.cli.output import note, print_json, styled, table
 from kataven_flask.cli.reading import read_tenants
@@ -101,7 +102,7 @@ def inspect_(  # noqa: PLR0913 - an option each
     if given and not quiet and kind not in _NO_SECRETS:
         note(styled(_LEAK, "warn"))
     if kind in _ALARMS:
-        note(styled(_alarm(inspection), "bad"))
+        note(styled(_alarm(inspection, config), "bad"))
     report = _Report(inspection, here, faults, personal=personal)
     if as_json:
         print_json(report.as_json())
@@ -215,7 +216,7 @@ class _Report:
             click.echo(line)
 
 
-def _alarm(inspection: Inspection) -> str:
+def _alarm(inspection: Inspection, config: Path) -> str:
     if inspection.found.kind is Kind.PRIVATE_KEY:
         return (
             "ALARM: this is a private key, and now it has been seen.\nIf it is one of this"
@@ -225,10 +226,8 @@ def _alarm(inspection: Inspection) -> str:
     if owner is None:
         whose = "None of the tenants read here has it;\nrotate it where it belongs."
     else:
-        whose = (
-            f"It is {owner.tenant_id}'s, of {owner.key.name!r}.\nRotate it now:"
-            f" kataven-flask keys rotate {owner.key.client_key}"
-        )
+        rotate = command(config, "keys", "rotate", owner.key.client_key, "--hours", "0")
+        whose = f"It is {owner.tenant_id}'s, of {owner.key.name!r}.\nEnd it now: {rotate}"
     return f"ALARM: this is a secret key, and now it has been seen.\n{whose}"
 
 

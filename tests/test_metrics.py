@@ -1,0 +1,246 @@
+"""`/metrics`: right across workers, on a listening socket of its own."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import resource
+import signal
+import stat
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.running import BOUND, COMMAND, Running, running, wait_until
+from tests.support import document
+
+LOOPBACK: Final = "127.0.0.1"
+FAULTY: Final = "version: 1\ntenants: {acme: {name: 7}}\n"
+
+
+class Operator:
+    """Who runs the server and looks at what it measures.
+
+    Args:
+        server: The server.
+        config: Its tenants' file.
+    """
+
+    def __init__(self, server: Running, config: Path) -> None:
+        self.server = server
+        self.config = config
+        self.port = server.port()
+        self.admin_port = int(server.wait_for(r"metrics +http://.*:(\d+)/metrics")[1])
+
+    def ask(self, path: str, method: str = "GET", *, admin: bool = True) -> tuple[int, str]:
+        """Send a request; return the status and the body."""
+        where = (LOOPBACK, self.admin_port if admin else self.port)
+        with closing(http.client.HTTPConnection(*where, timeout=BOUND)) as connection:
+            connection.request(method, path)
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+    def samples(self) -> dict[str, float]:
+        """Return what it measures, each by its name and its labels' values."""
+        status, text = self.ask("/metrics")
+        assert status == 200, text
+        return {
+            " ".join([sample.name, *sample.labels.values()]): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+        }
+
+    def edit(self, text: str) -> None:
+        """Write the tenants' file."""
+        new = self.config.with_name("new")
+        new.write_text(text)
+        new.replace(self.config)
+
+    def await_samples(self, **samples: float) -> None:
+        """Wait until metrics have values; `__` stands before a label's value."""
+        expected = {name.replace("__", " "): value for name, value in samples.items()}
+        wait_until(lambda: expected.items() <= self.samples().items(), f"{expected}")
+
+    def revisions(self) -> set[str]:
+        """Return the revisions that are in force."""
+        names = [name.split(" ") for name in self.samples()]
+        return {labels[0] for name, *labels in names if name == "kataven_config_info"}
+
+    def children(self) -> list[int]:
+        """Return the processes that the server has started: the workers, then its admin process."""
+        pid = self.server.process.pid
+        return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+@contextmanager
+def operating(folder: Path, workers: int = 2, **environ: str) -> Iterator[Operator]:
+    """Run a server that shows what it measures."""
+    config = folder / "tenants.yaml"
+    config.write_text(text("first"))
+    where = ("--listen", f"{LOOPBACK}:0", "--admin", f"{LOOPBACK}:0", "--workers", str(workers))
+    command = (COMMAND, "serve", "--config", str(config), *where)
+    with running(*command, cwd=folder, own_group=True, **environ) as server:
+        yield Operator(server, config)
+
+
+def text(audience: str) -> str:
+    """Return a sound tenants' file."""
+    return yaml.safe_dump(document(audience=audience))
+
+
+def test_what_is_measured_is_said_in_words(tmp_path: Path) -> None:
+    """Every metric has its type and a help text, and promtool would find no fault in its name."""
+    with operating(tmp_path) as operator:
+        _, shown = operator.ask("/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(shown)}
+    assert {name: family.type for name, family in families.items()} == {
+        "kataven_config_ok": "gauge",
+        "kataven_config_loaded_timestamp_seconds": "gauge",
+        "kataven_config_info": "gauge",
+        "kataven_config_reloads": "counter",
+    }
+    for family in families.values():
+        assert re.fullmatch(r"[A-Z1].{20,}\.", family.documentation)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_edit_counts_once(tmp_path: Path, workers: int) -> None:
+    """One edit is one, however many workers take it over or refuse it, and one line in the log."""
+    with operating(tmp_path, workers) as operator:
+        before = operator.samples()
+        assert before["kataven_config_ok"] == 1
+        assert before["kataven_config_reloads_total ok"] == 0
+        assert before["kataven_config_reloads_total refused"] == 0
+        (first,) = operator.revisions()
+        operator.edit(FAULTY)
+        operator.await_samples(kataven_config_ok=0, kataven_config_reloads_total__refused=1)
+        assert operator.revisions() == {first}
+        operator.edit(text("second"))
+        operator.await_samples(kataven_config_ok=1, kataven_config_reloads_total__ok=1)
+        after = operator.samples()
+        loaded = "kataven_config_loaded_timestamp_seconds"
+        assert after[loaded] > before[loaded]
+        (second,) = operator.revisions()
+        assert second != first
+        assert after["kataven_config_reloads_total refused"] == 1
+        operator.edit(text("third"))
+        operator.await_samples(kataven_config_reloads_total__ok=2)
+        log = operator.server.output
+    assert log.count("config refused; revision") == 1
+    assert log.count(f"config revision {second} is in force") == 1
+
+
+def test_the_worst_worker_counts(tmp_path: Path) -> None:
+    """A worker that can't read the file is seen in the metrics, and in the log by its number."""
+    with operating(tmp_path) as operator:
+        (first,) = operator.revisions()
+        worker = operator.children()[0]
+        limit = resource.prlimit(worker, resource.RLIMIT_NOFILE)
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (4, limit[1]))  # it has as many open
+        operator.edit(text("second"))
+        operator.await_samples(kataven_config_ok=0, kataven_config_reloads_total__ok=1)
+        operator.server.wait_for(f"worker {worker} differs from the others: config refused")
+        operator.server.wait_for("Too many open files")
+        both = operator.revisions()
+        assert len(both) == 2
+        assert first in both
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, limit)
+        operator.server.wait_for(f"worker {worker} agrees with the others again")
+        operator.await_samples(kataven_config_ok=1)
+        assert operator.revisions() == both - {first}
+
+
+def test_a_worker_that_hangs_is_seen(tmp_path: Path) -> None:
+    """Where a worker doesn't get on, the old revision stands beside the new one."""
+    with operating(tmp_path) as operator:
+        before = operator.samples()["kataven_config_loaded_timestamp_seconds"]
+        worker = operator.children()[0]
+        os.kill(worker, signal.SIGSTOP)
+        operator.edit(text("second"))
+        operator.await_samples(kataven_config_reloads_total__ok=1)
+        assert len(operator.revisions()) == 2
+        assert operator.samples()["kataven_config_loaded_timestamp_seconds"] == before
+        os.kill(worker, signal.SIGCONT)
+        wait_until(lambda: len(operator.revisions()) == 1, "it has caught up")
+
+
+def test_what_was_counted_outlives_its_worker(tmp_path: Path) -> None:
+    """Workers that die are replaced, the admin process too, and no count goes back."""
+    with operating(tmp_path) as operator:
+        operator.edit(text("second"))
+        operator.await_samples(kataven_config_reloads_total__ok=1)
+        revisions = operator.revisions()
+        for child in operator.children():
+            os.kill(child, signal.SIGKILL)
+        operator.server.wait_for(r"worker \d+ ended \(-9\); starting another", count=2)
+        operator.server.wait_for(r"admin process \d+ ended \(-9\); starting another")
+        operator.await_samples(kataven_config_ok=1, kataven_config_reloads_total__ok=1)
+        assert operator.revisions() == revisions
+        assert operator.ask("/healthz", admin=False)[0] == 200
+
+
+def test_only_the_metrics_are_there(tmp_path: Path) -> None:
+    """The admin port answers nothing else, and the public one doesn't answer that."""
+    with operating(tmp_path) as operator:
+        assert operator.ask("/metrics", admin=False)[0] == 404
+        for path in ("/", "/healthz", "/metrics/", "/metrics/x", "/favicon.ico"):
+            assert operator.ask(path)[0] == 404
+        assert operator.ask("/metrics", "POST")[0] == 405
+        assert operator.ask("/metrics", "DELETE")[0] == 405
+
+
+def test_its_folder_is_its_own_and_goes_with_it(tmp_path: Path) -> None:
+    """What is counted is kept where nobody else can read or write, and nothing of it is left."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with operating(tmp_path, TMPDIR=str(temporary)) as operator:
+        (folder,) = temporary.iterdir()
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert operator.samples()["kataven_config_ok"] == 1
+        assert operator.server.end() == 0
+        assert list(temporary.iterdir()) == []
+        assert "Traceback" not in operator.server.output
+
+
+def test_an_environment_that_names_another_folder_changes_nothing(tmp_path: Path) -> None:
+    """A folder of another program's counts is neither read nor written."""
+    others = tmp_path / "others"
+    others.mkdir()
+    with operating(tmp_path, PROMETHEUS_MULTIPROC_DIR=str(others)) as operator:
+        assert operator.samples()["kataven_config_reloads_total ok"] == 0
+    assert list(others.iterdir()) == []
+
+
+def test_without_a_temporary_folder_it_says_so(tmp_path: Path) -> None:
+    """A server that can't keep its counts anywhere says what to do, and doesn't start."""
+    (tmp_path / "tenants.yaml").write_text(text("first"))
+    site = tmp_path / "sitecustomize.py"
+    site.write_text("import tempfile\ntempfile._candidate_tempdir_list = lambda: ['/nowhere']\n")
+    arguments = ("--config", "tenants.yaml", "--listen", f"{LOOPBACK}:0")
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    command = (COMMAND, "serve", *arguments, "--admin", f"{LOOPBACK}:0")
+    with running(*command, cwd=tmp_path, PYTHONPATH=path) as server:
+        assert server.ended() == 1
+        assert "name one with TMPDIR" in server.output
+        assert "Traceback" not in server.output
+
+
+@pytest.mark.parametrize(
+    ("host", "is_noted"),
+    [("127.0.0.1", False), ("[::1]", False), ("0.0.0.0", True)],  # noqa: S104 - what is tested
+)
+def test_a_port_that_others_reach_is_noted(tmp_path: Path, host: str, *, is_noted: bool) -> None:
+    """An operator who shows the metrics to the whole network is told so."""
+    (tmp_path / "tenants.yaml").write_text(text("first"))
+    arguments = ("--config", "tenants.yaml", "--listen", f"{LOOPBACK}:0", "--admin", f"{host}:0")
+    with running(COMMAND, "serve", *arguments, cwd=tmp_path) as server:
+        server.wait_for(r"metrics +http://")
+        server.wait_for("Next:")
+        assert server.end() == 0
+        assert ("reads the metrics" in server.output) == is_noted
