@@ -149,8 +149,8 @@ def _joined(path: Path, pages: Sequence[_Reader], revision: str) -> PlainDocumen
 
 def _hint(problem: str, raw: bytes, mark: Mark) -> str:
     """Say what to do about what the YAML parser says; it takes a tab for any odd character."""
-    line = raw.split(b"\n")[mark.line - 1] if mark.line else b""
-    if line.lstrip(b" ").startswith(b"\t"):
+    lines = raw.split(b"\n")[mark.line - 1 : mark.line]  # none where the end is meant
+    if b"".join(lines).lstrip(b" ").startswith(b"\t"):
         problem = "tab"
     return next((hint for words, hint in _HINTS.items() if words in problem), _HINT)
 

@@ -270,6 +270,7 @@ def test_each_mistake_is_told_with_what_to_write(check: Check, line: str, words:
         ("version: 1\n\ttenants: {}\n", "; indent with spaces"),
         ("version: 1\ntenants:\n\tacme:\n", "tenants.yaml:3:1: not YAML: "),
         ("version: 1\ntenants:\n\tacme:\n", "; indent with spaces"),
+        ("{", "not YAML: did not find expected node content"),
         ("x: [*.acme.com]\n", "text with a * or & at its start goes in quotes"),
         ("x: *nobody\n", "text with a * at its start goes in quotes"),
         ("x: a: b\n", "text with `: ` in it goes in quotes"),
