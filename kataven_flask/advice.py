@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from difflib import get_close_matches
 from typing import Final
 
 from kataven_flask.faults import DocumentPath, Fault, Marks
@@ -18,6 +19,8 @@ from kataven_flask.times import duration, utc_minute
 
 NEAR: Final = timedelta(days=14)
 """How long before its end a key is warned of: two weeks are enough to reach whoever has it."""
+_SLIP: Final = 0.75
+"""How alike a scheme is to http or https that was meant to be one of them."""
 
 _Advice = Iterator[tuple[DocumentPath, str]]
 
@@ -157,6 +160,10 @@ def _of_allowlist(entries: tuple[OriginPattern, ...]) -> Iterator[tuple[int, str
                 f" write https: {secure}"
             )
             yield index, message
+        for scheme in entry.schemes - DEFAULT_PORTS.keys():
+            if get_close_matches(scheme, DEFAULT_PORTS, cutoff=_SLIP):
+                secure = "https://" + entry.text.partition("://")[2]
+                yield index, f"no browser sends the scheme {scheme}; did you mean {secure}?"
     for index, wider in shadowed(entries):
         other = entries[wider].text
         message = f"adds nothing: {other} admits all that it does; take it out, or the other"

@@ -31,6 +31,9 @@ _ORIGIN = re.compile(
     rf"(?P<scheme>{_SCHEME})://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{{1,5}}))?"
 )
 _SERIALIZED_ORIGIN_OF_URL = re.compile(rf"{_SCHEME}://[^/?#\\@\s]+(?=[/?#]|$)", re.IGNORECASE)
+_SCHEME_SLIP = re.compile(
+    r"(?!https?://[^/])(https?)[;:]?/+:?([^/?#:@\s]+(?::[0-9]+)?)", re.IGNORECASE
+)
 _ENTRY = re.compile(
     rf"(?:(?P<scheme>{_SCHEME})://)?(?P<host>\[[^\]]*\]|[^:/?#@\[\]]+)(?::(?P<port>[^:]*))?",
     re.IGNORECASE,
@@ -306,11 +309,13 @@ def _refuse_what_is_no_host_source(text: str) -> None:
         message = "entries are not regular expressions; write *.acme.com for every subdomain"
     elif "@" in text:
         message = "has user information; take out what stands before the @"
+    elif slip := _SCHEME_SLIP.match(text):
+        message = f"a scheme is followed by ://; write {slip[1].lower()}://{slip[2]}"
     elif any(c in rest for c in "/?#"):
         origin = re.split(r"[/?#]", rest)[0]
         scheme = text[: len(text) - len(rest)]
         message = "has a path or a query; an origin has none"
-        message += f": write {scheme}{origin}" if origin else ""
+        message += f": write {scheme}{origin}" if origin.rstrip(":") == origin != "" else ""
     if message is not None:
         raise OriginPatternError(message)
 

@@ -147,6 +147,14 @@ def _joined(path: Path, pages: Sequence[_Reader], revision: str) -> PlainDocumen
     return PlainDocument(content, marks, tuple(faults), revision, whole)
 
 
+def _hint(problem: str, raw: bytes, mark: Mark) -> str:
+    """Say what to do about what the YAML parser says; it takes a tab for any odd character."""
+    lines = raw.split(b"\n")[mark.line - 1 : mark.line]  # none where the end is meant
+    if b"".join(lines).lstrip(b" ").startswith(b"\t"):
+        problem = "tab"
+    return next((hint for words, hint in _HINTS.items() if words in problem), _HINT)
+
+
 class _Reader:
     """One file: its content, its marks, its faults."""
 
@@ -185,14 +193,14 @@ class _Reader:
             mark = error.problem_mark or error.context_mark
             at = self._mark(mark) if mark else Mark(self._file)
             problem = str(error.problem or error.context)
-            hints = (hint for words, hint in _HINTS.items() if words in problem)
-            self._unreadable(at, f"not YAML: {'; '.join([problem, next(hints, _HINT)])}")
+            self._unreadable(at, f"not YAML: {problem}; {_hint(problem, raw, at)}")
         except yaml.reader.ReaderError as error:
             before = raw[: error.position]
             line = before.count(b"\n") + 1
             column = len(before.rpartition(b"\n")[2].decode(errors="replace")) + 1
             words = "save it in UTF-8, without control characters"
-            what = f"U+{error.character:04X}" if isinstance(error.character, int) else "what stands"
+            is_known = isinstance(error.character, int) and error.character >= 0
+            what = f"U+{error.character:04X}" if is_known else "what stands"
             self._unreadable(
                 Mark(self._file, line, column),
                 f"not YAML in UTF-8: {what} here can't be read; {words}",

@@ -214,6 +214,18 @@ class TestKeys:
             message = told["tenants.other.keys[0].domain_allowlist[0]"]
             assert message.endswith(f"write https: {instead}")
 
+    @pytest.mark.parametrize("scheme", ["htps", "htp", "htttps", "hhtp", "httpss", "htpps"])
+    def test_a_slip_in_a_scheme(self, tell: Tell, scheme: str) -> None:
+        """An app has a scheme of its own, so any is taken; but none of these is meant for one."""
+        told = tell(with_key(domain_allowlist=[f"{scheme}://acme.com:8443"]))
+        (message,) = told.values()
+        assert message.endswith("did you mean https://acme.com:8443?")
+
+    @pytest.mark.parametrize("scheme", ["capacitor", "ionic", "tauri", "app", "moz-extension"])
+    def test_a_scheme_of_an_app(self, tell: Tell, scheme: str) -> None:
+        """Nothing is wrong with one."""
+        assert tell(with_key(domain_allowlist=[f"{scheme}://localhost"])) == {}
+
     def test_an_entry_that_adds_nothing(self, tell: Tell) -> None:
         """An entry that another one covers is told at its place, with the other."""
         told = tell(with_key(domain_allowlist=["https://www.acme.com", "*.acme.com", "acme.com"]))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 from kataven_flask.cli import main
 from kataven_flask.keys import generate_secret_key
 from tests.desk import KEY, SECRET, Desk
+from tests.running import BOUND, COMMAND
 
 
 def test_an_edit_of_origins_names_the_whole_key(desk: Desk) -> None:
@@ -66,6 +70,10 @@ def test_a_name_is_shown_on_one_line(desk: Desk) -> None:
         out = desk.run(*command).stdout
         assert "\nforged" not in out
         assert "\u202e" not in out
+    (key,) = (each for each in desk.registry.keys if each.startswith("pk_test_bikes_"))
+    desk.run("keys", "create", "bikes", "--name", "My\nforged", "--test")
+    assert "My\\nforged" in desk.run("keys", "revoke", "My\nforged", "--yes").stdout
+    assert desk.registry.keys[key].key.enabled
     assert "bikes   Bikes\\nforged  \\u202eForged" in desk.run("tenants", "list").stdout
 
 
@@ -97,6 +105,36 @@ def test_a_diff_is_safe_to_look_at(desk: Desk) -> None:
     desk.config.write_text(f"{text}          # \u202e {secret}\t.\n")
     out = desk.run("tenants", "add", "bikes", "--dry-run").stdout
     assert "\n           # \\u202e sk_…\t.\n" in out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("keys", "create", "acme"), ("keys", "rotate", KEY), ("tenants", "add", "bikes", "--test")],
+)
+@pytest.mark.parametrize("form", [(), ("--json",), ("--quiet",)])
+def test_a_secret_that_could_not_be_shown_is_told_of(
+    desk: Desk, command: tuple[str, ...], form: tuple[str, ...]
+) -> None:
+    """It is in force, nobody knows it, and a full disk is no reason to leave it so."""
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [COMMAND, *command, *form, "--config", str(desk.config)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=BOUND,
+            check=False,
+        )
+    assert ran.returncode == 1
+    assert "couldn't be shown. Make another:\n  kataven-flask keys rotate pk_" in ran.stderr
+    assert SECRET.search(ran.stderr) is None
+
+
+def test_what_is_said_of_a_new_pair_fits_a_terminal(desk: Desk) -> None:
+    """Eighty columns, but for the path of the file."""
+    out = desk.run("keys", "create", "acme", "--origin", "https://a.com").stdout
+    lines = out.replace(str(desk.config), "tenants.yaml").splitlines()
+    assert [line for line in lines if len(line) > 80] == []
 
 
 def test_a_key_is_called_after_its_origin_if_that_fits(desk: Desk) -> None:

@@ -285,22 +285,26 @@ def test_an_entry_is_refused(entry: str, words: str) -> None:
         ("https://acme.com:8443/shop?a=1#b", "write https://acme.com:8443"),
         ("acme.com/shop", "write acme.com"),
         ("*.acme.com/shop", "write *.acme.com"),
+        ("https//acme.com", "write https://acme.com"),
+        ("https:/acme.com:8443/x", "write https://acme.com:8443"),
+        ("https:///acme.com", "write https://acme.com"),
+        ("HTTP//:localhost", "write http://localhost"),
     ],
 )
 def test_a_path_is_refused_with_what_to_write(entry: str, instead: str) -> None:
-    """An entry with a path is refused with the entry that was meant, which then is taken."""
+    """An entry with a slash too many is refused with the one that was meant, which is taken."""
     with pytest.raises(OriginPatternError) as refusal:
         OriginPattern.parse(entry)
     assert str(refusal.value).endswith(instead)
     assert OriginPattern.parse(instead.removeprefix("write "))
 
 
-@pytest.mark.parametrize("entry", ["//acme.com", "https:///acme.com", "/", "?", "https:///"])
+@pytest.mark.parametrize("entry", ["//acme.com", "/", "?", "https:///", "file://"])
 def test_no_advice_is_empty(entry: str) -> None:
     """An entry without a host isn't answered with an entry without a host."""
     with pytest.raises(OriginPatternError) as refusal:
         OriginPattern.parse(entry)
-    assert not str(refusal.value).endswith(("write ", "://"))
+    assert not str(refusal.value).endswith(("write ", ":"))
 
 
 @pytest.mark.parametrize(

@@ -355,6 +355,7 @@ class TestFaults:
             (b"version: 1\nissuer: m\xfc\n", "not YAML in UTF-8"),
             (b"version: 1\x00\n", "not YAML in UTF-8"),
             (b"\x1f\x8b\x08\x00binary", "not YAML in UTF-8"),
+            (b"\xff\xfev", "not YAML in UTF-8: what stands here can't be read"),
         ],
         ids=[
             "empty",
@@ -370,6 +371,7 @@ class TestFaults:
             "Latin-1",
             "NUL",
             "binary",
+            "half of UTF-16",
         ],
     )
     def test_what_is_no_document(self, files: Files, content: bytes, told: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,6 +135,17 @@ class Pair:
 
 def _name_of(origins: tuple[str, ...]) -> str:
     return origins[0][:MAX_LABEL] if origins else "my site"
+
+
+@contextmanager
+def shown_once(editor: Editor, client_key: str) -> Iterator[None]:
+    """Say what to do where a secret that is in force can't be shown: nobody will ever know it."""
+    try:
+        yield
+    except OSError:  # a full disk, or a pipe that nobody reads
+        how = editor.command("keys", "rotate", client_key, "--hours", "0")
+        note(f"The new secret key was added, and couldn't be shown. Make another:\n  {how}")
+        raise
 
 
 def show_pair(editor: Editor, change: Change, pair: Pair) -> None:

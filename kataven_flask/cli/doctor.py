@@ -29,7 +29,7 @@ _MARKS: Final[dict[State, tuple[str, Tone]]] = {
 }
 
 
-@click.command()
+@click.command(short_help="Find out why the widget doesn't come up.")
 @click.option(
     "--client-key",
     required=True,

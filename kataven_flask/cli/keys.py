@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 
-from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, require_yes, show_pair
+from kataven_flask.cli.changes import (
+    TEST_ORIGINS,
+    Editor,
+    Pair,
+    require_yes,
+    show_pair,
+    shown_once,
+)
 from kataven_flask.cli.complete import complete_agent, complete_client_key, complete_tenant
 from kataven_flask.cli.key_choice import find_record
 from kataven_flask.cli.options import (
@@ -33,6 +40,7 @@ from kataven_flask.editing import (
 from kataven_flask.keys import generate_secret_key, hash_secret_key, mode_of
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import ClientKey, Secret
+from kataven_flask.text import printable
 from kataven_flask.times import iso_utc, utc_minute
 
 
@@ -83,8 +91,9 @@ def create(  # noqa: PLR0913 - an option each
     pair = Pair.make(tenant, "test" if test else "live")
     members = pair.members(name, origins or (TEST_ORIGINS if test else ()), agent)
     change = editor.change(lambda registry: add_key(registry, tenant, members))
-    editor.say(f"Added a key to {change.file}; servers have it in two seconds.\n")
-    show_pair(editor, change, pair)
+    with shown_once(editor, pair.client_key):
+        editor.say(f"Added a key to {change.file}; servers have it in two seconds.\n")
+        show_pair(editor, change, pair)
 
 
 @keys.command("list")
@@ -148,12 +157,13 @@ def rotate(  # noqa: PLR0913 - an option each
         return
     secrets = change.registry.keys[client_key].key.secrets
     ends = None if len(secrets) == 1 else secrets[0].not_after
-    if as_json:
-        end = None if ends is None else iso_utc(ends.timestamp())
-        print_json({"client_key": client_key, "secret_key": secret_key, "old_ends_at": end})
-        return
-    editor.say(f"Added a secret key to {change.file}; servers have it in two seconds.\n")
-    click.echo(f"  secret key   {secret_key}")
+    with shown_once(editor, client_key):
+        editor.say(f"Added a secret key to {change.file}; servers have it in two seconds.\n")
+        if as_json:
+            end = None if ends is None else iso_utc(ends.timestamp())
+            print_json({"client_key": client_key, "secret_key": secret_key, "old_ends_at": end})
+        else:
+            click.echo(f"  secret key   {secret_key}")
     editor.say("\nIt is for the tenant's backend alone; it is shown this once and kept nowhere.")
     if ends is not None:
         when = "has ended" if ends <= now else f"ends {utc_minute(ends.timestamp())}"
@@ -190,7 +200,11 @@ def revoke(  # noqa: PLR0913 - an option each
     key = find_record(registry, client_key).key
     client_key, name = key.client_key, key.name
     plan(registry)  # before a question is asked about what can't be done
-    what = f"{client_key} ({name})" if secret is None else f"secret {secret} of {client_key}"
+    what = (
+        f"{client_key} ({printable(name)})"
+        if secret is None
+        else f"secret {secret} of {client_key}"
+    )
     if not (yes or dry_run):
         require_yes(f"End {what}?")
     editor.change(plan)

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import click
 
-from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, require_yes, show_pair
+from kataven_flask.cli.changes import TEST_ORIGINS, Editor, Pair, require_yes, show_pair, shown_once
 from kataven_flask.cli.complete import complete_tenant
 from kataven_flask.cli.options import (
     config_option,
@@ -86,10 +86,14 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
     if pair:
         members["keys"] = [pair.members(None, origins or TEST_ORIGINS, None)]
     change = editor.change(lambda registry: add_tenant(registry, tenant, members))
-    editor.say(f"Added tenant {tenant} to {change.file}; servers have it in two seconds.\n")
+    told = f"Added tenant {tenant} to {change.file}; servers have it in two seconds.\n"
     if pair:
-        show_pair(editor, change, pair)
-    elif as_json and not dry_run:
+        with shown_once(editor, pair.client_key):
+            editor.say(told)
+            show_pair(editor, change, pair)
+        return
+    editor.say(told)
+    if as_json and not dry_run:
         print_json(_as_json(tenant, change.registry))
     else:
         editor.say(f"Next: {editor.command('keys', 'create', tenant, '--origin', 'https://…')}")
