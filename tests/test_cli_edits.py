@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from kataven_flask.cli import main
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.origins import Origin
 from tests.desk import KEY, PINNED, SECRET, Desk
@@ -338,3 +340,24 @@ def test_the_snippet_is_printed_again(desk: Desk) -> None:
     assert 'data-connect-url="https://a.example/c?x=1&amp;y=2"' in result.stdout
     assert 'data-agent="sales"' in result.stdout
     assert result.stderr == ""
+
+
+def test_a_snippet_names_no_agent_that_there_is_not(desk: Desk) -> None:
+    """A page with it would be refused."""
+    result = desk.run("snippet", KEY, "--agent", "nope", status=1)
+    assert "no agent 'nope'" in result.stderr
+
+
+def test_nobody_is_asked_about_the_beginning_of_a_key(desk: Desk) -> None:
+    """`--yes` ends what was written, and nothing that it may stand for."""
+    before = desk.config.read_bytes()
+    result = desk.run("keys", "revoke", KEY[:-2], "--yes", status=1)
+    assert "write the whole client key" in result.stderr
+    assert desk.config.read_bytes() == before
+
+
+def test_an_empty_config_is_no_file() -> None:
+    """A variable that isn't set doesn't stand for the folder that one happens to be in."""
+    result = CliRunner().invoke(main, ["tenants", "add", "bikes", "--config", ""])
+    assert result.exit_code == 2
+    assert "is the variable set?" in result.stderr

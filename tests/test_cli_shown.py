@@ -72,7 +72,7 @@ def test_a_name_is_shown_on_one_line(desk: Desk) -> None:
         assert "\u202e" not in out
     (key,) = (each for each in desk.registry.keys if each.startswith("pk_test_bikes_"))
     desk.run("keys", "create", "bikes", "--name", "My\nforged", "--test")
-    assert "My\\nforged" in desk.run("keys", "revoke", "My\nforged", "--yes").stdout
+    assert "My\\nforged" in desk.run("keys", "revoke", "My\nforged", said="y\n").stdout
     assert desk.registry.keys[key].key.enabled
     assert "bikes   Bikes\\nforged  \\u202eForged" in desk.run("tenants", "list").stdout
 

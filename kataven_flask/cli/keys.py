@@ -37,6 +37,7 @@ from kataven_flask.editing import (
     revoke_secret,
     rotate_secret,
 )
+from kataven_flask.errors import ConfigurationError
 from kataven_flask.keys import generate_secret_key, hash_secret_key, mode_of
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import ClientKey, Secret
@@ -198,13 +199,15 @@ def revoke(  # noqa: PLR0913 - an option each
 
     registry = read_tenants(config)
     key = find_record(registry, client_key).key
-    client_key, name = key.client_key, key.name
+    typed, client_key, name = client_key, key.client_key, key.name
     plan(registry)  # before a question is asked about what can't be done
     what = (
         f"{client_key} ({printable(name)})"
         if secret is None
         else f"secret {secret} of {client_key}"
     )
+    if yes and typed != client_key:
+        raise ConfigurationError("with --yes, write the whole client key: nobody is asked")
     if not (yes or dry_run):
         require_yes(f"End {what}?")
     editor.change(plan)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from kataven_flask.settings import DEFAULT_CONFIG, DEFAULT_INSTANCE
 
+
+class _File(click.Path):
+    """A path that isn't empty: `--config "$UNSET"` names no file, and least of all this folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("it is empty; is the variable set?", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 config_option = click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=_File(path_type=Path),
     default=DEFAULT_CONFIG,
     show_default=True,
     envvar="KATAVEN_CONFIG",
