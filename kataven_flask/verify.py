@@ -11,6 +11,7 @@ from json import JSONDecodeError
 from typing import Any, Final
 
 import jwt
+from jwt.algorithms import has_crypto
 
 SESSION_TYP: Final = "widget-session+jwt"
 ALGORITHMS: Final = ("ES256", "EdDSA")
@@ -19,6 +20,9 @@ CLOCK_SKEW: Final = 10
 JWKS_TIMEOUT: Final = 5
 """Seconds to wait for the public keys."""
 _NO_KEYS: Final = (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecodeError)
+_NO_CRYPTOGRAPHY: Final = (
+    "sessions can't be verified without cryptography: pip install 'pyjwt[crypto]'"
+)
 _REQUIRED: Final = ["exp", "iat", "jti", "sub", "iss", "aud", "sid"]
 
 
@@ -71,11 +75,16 @@ class SessionVerifier:
         issuer: The `iss` that it writes.
         audience: The `aud` that it writes.
         keys: The JWKS itself, where it has been fetched already; then nothing is fetched.
+
+    Raises:
+        ImportError: `cryptography` is missing. Without it every token looks like a bad one.
     """
 
     def __init__(
         self, jwks_url: str, issuer: str, audience: str, *, keys: Mapping[str, Any] | None = None
     ) -> None:
+        if not has_crypto:
+            raise ImportError(_NO_CRYPTOGRAPHY, name="cryptography")
         self._jwks = jwt.PyJWKClient(jwks_url, timeout=JWKS_TIMEOUT)
         self._keys = keys
         self._issuer = issuer

@@ -703,6 +703,46 @@ def test_root_runs_the_wrapper_as_the_servers_user_from_a_timer_too() -> None:
     assert done.stdout.endswith("/runuser\n")
 
 
+def test_what_edits_the_tenants_file_runs_as_its_owner_and_all_else_as_the_server() -> None:
+    """The server's user can't write the file, and nobody else may read the keys."""
+    edits = {name for name in main.commands if has_option(main.commands[name], "--dry-run")}
+    uses_keys = {name for name in main.commands if has_option(main.commands[name], "--instance")}
+    ran_as = {name: run_wrapper_in_words(name, "list") for name in main.commands}
+    callers = {name for name, said in ran_as.items() if said == f"the caller: {name} list\n"}
+    switched = {name for name, said in ran_as.items() if said == f"kataven: {name} list\n"}
+    assert {"agents", "keys", "origins", "tenants"} <= edits
+    assert callers == edits | {"schema"}
+    assert {"serve", "sessions", "signing-keys"} <= uses_keys <= switched
+    assert callers | switched == set(main.commands)
+
+
+def has_option(command: click.Command, option: str) -> bool:
+    """Tell whether a command, or one below it, takes an option."""
+    if isinstance(command, click.Group):
+        return any(has_option(each, option) for each in command.commands.values())
+    return any(option in parameter.opts for parameter in command.params)
+
+
+def run_wrapper_in_words(*arguments: str) -> str:
+    """Run the wrapper as somebody else than the server's user, and return what it would run."""
+    wrapper = (FILES / "kataven-flask.sh").read_text()
+    for old, new in {
+        " = kataven ]": " = nobody-of-this-name ]",
+        'runuser -u kataven -- "$0"': "echo kataven:",
+        "/etc/kataven-flask/env": "/dev/null",
+        EXEC_START[0]: "echo the caller:",
+    }.items():
+        assert old in wrapper
+        wrapper = wrapper.replace(old, new)
+    done = subprocess.run(
+        ["/bin/sh", "-c", wrapper, "kataven-flask", *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
 def test_the_proxys_numbers_go_with_the_servers() -> None:
     """The proxy gives an idle connection up before the server does, and takes bodies as large."""
     text = (FILES / "nginx.conf").read_text()
@@ -767,20 +807,23 @@ def test_every_block_for_the_shell_is_sound() -> None:
 
 def test_every_file_that_is_installed_is_in_the_repository() -> None:
     """What the page copies to its place is where it says."""
-    sources = re.findall(r"sudo install -m \d+ (?:-g kataven )?((?:config|docs)/\S+) ", PAGE)
-    assert len(sources) == 5
+    sources = set(re.findall(r"sudo install -m \d+ (?:-g kataven )?((?:config|docs)/\S+) ", PAGE))
+    assert len(sources) == 6
     assert [path for path in sources if not (DOCS.parent / path).is_file()] == []
 
 
 def test_every_link_of_the_page_leads_somewhere() -> None:
     """A reader at night meets no dead link."""
-    headings = re.findall(r"(?m)^#+ (.+)$", re.sub(r"(?ms)^```.*?^```", "", PAGE))
-    anchors = {re.sub(r"[^a-z0-9 -]", "", text.lower()).replace(" ", "-") for text in headings}
     for target in re.findall(r"\]\(([^)]+)\)", PAGE):
-        if target.startswith("#"):
-            assert target[1:] in anchors, target
-        else:
-            assert (DOCS / target).is_file(), target
+        name, _, anchor = target.partition("#")
+        assert not name or (DOCS / name).is_file(), target
+        assert not anchor or anchor in anchors((DOCS / name).read_text() if name else PAGE), target
+
+
+def anchors(text: str) -> set[str]:
+    """Return the names that a page's headings can be linked by."""
+    headings = re.findall(r"(?m)^#+ (.+)$", re.sub(r"(?ms)^```.*?^```", "", text))
+    return {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 def test_every_log_line_that_the_page_explains_is_written() -> None:
