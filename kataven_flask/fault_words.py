@@ -13,14 +13,18 @@ from functools import cache
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from kataven_flask.durations import OutOfRangeError
 from kataven_flask.faults import DocumentPath, Fault, Marks, did_you_mean, path_text
-from kataven_flask.member_types import NO_TIME
+from kataven_flask.member_types import NO_TIME, WebUrlError
 from kataven_flask.tenants import Document
 
 _ANY: Final = {"tenants": "<tenant>", "agents": "<agent>", "keys": "[…]", "secrets": "[…]"}
 """How a place that there may be many of is written, by the member that holds them."""
+_IDS: Final = {"tenants", "agents"}
+_COLOR = re.compile("#(?:[0-9a-fA-F]{3}){1,2}")
 
 
 def model_faults(
@@ -41,7 +45,13 @@ def model_faults(
         path = tuple(step for step in details["loc"] if step != "[key]")
         if details["type"] == "missing" and len(path) == 1 and not whole:
             continue  # it may stand where the file couldn't be read
-        yield marks.fault(path, _message(details, path, content))
+        if misplaced := _misindented(path, content):
+            yield marks.fault(path[: len(misplaced)], _indentation(misplaced))
+            continue
+        message = _message(details, path, content)
+        if details["type"] == "string_type" and (comment := marks.comments.get(path)):
+            message += _commented(comment)
+        yield marks.fault(path, message)
 
 
 def _message(details: ErrorDetails, path: DocumentPath, content: Mapping[str, Any]) -> str:
@@ -49,15 +59,17 @@ def _message(details: ErrorDetails, path: DocumentPath, content: Mapping[str, An
     value = _at(content, path)
     match kind:
         case "value_error":
-            return str(context["error"])
+            return _value_words(context["error"], path, value)
         case "extra_forbidden":
             return _unknown_member(path, value)
         case "missing":
-            return _missing(path)
+            return _missing(path, content)
         case "literal_error":
             return _not_one_of(str(context["expected"]), value)
         case "timezone_aware" | "datetime_type":
             return _no_time(value)
+        case "mapping_type" | "dict_type" | "model_type" | "model_attributes_type":
+            return _no_mapping(path, value)
     words = _WORDS.get(kind)
     return words(value, context) if words else f"can't be used: {details['msg']}"
 
@@ -65,8 +77,25 @@ def _message(details: ErrorDetails, path: DocumentPath, content: Mapping[str, An
 _Words = Callable[[object, Mapping[str, Any]], str]
 
 
-def _mapping_words(value: object, _: Mapping[str, Any]) -> str:
-    return f"must be a mapping, {_but(value)}; write its members under it, or take it out"
+def _value_words(error: Exception, path: DocumentPath, value: object) -> str:
+    if isinstance(error, OutOfRangeError) and type(value) is int:
+        return error.of_bare(value)
+    if isinstance(error, WebUrlError) and (example := _example(path)):
+        return f"{error}, for example {example}"
+    return str(error)
+
+
+def _commented(comment: str) -> str:
+    instead = f': write "{comment}"' if _COLOR.fullmatch(comment) else ""
+    return f"; a # behind a space begins a comment, so put the text in quotes{instead}"
+
+
+def _no_mapping(path: DocumentPath, value: object) -> str:
+    field = _field(path)
+    needed = field is not None and field.is_required()
+    instead = "indented under it" if value is None else "under it"
+    told = f"must be a mapping, {_but(value)}; write its members {instead}"
+    return told if needed else f"{told}, or take it out"
 
 
 def _list_words(value: object, _: Mapping[str, Any]) -> str:
@@ -104,10 +133,6 @@ _WORDS: Final[dict[str, _Words]] = {
         f" at most {told['max_length']} may stand, so take out those that are over"
     ),
     "tuple_type": _list_words,
-    "mapping_type": _mapping_words,
-    "dict_type": _mapping_words,
-    "model_type": _mapping_words,
-    "model_attributes_type": _mapping_words,
 }
 
 
@@ -172,13 +197,47 @@ def _is_slip(name: str, other: str) -> bool:
     return sum(abs(name.count(c) - other.count(c)) for c in extra) <= 2  # noqa: PLR2004
 
 
-def _missing(path: DocumentPath) -> str:
+def _misindented(path: DocumentPath, content: Mapping[str, Any]) -> DocumentPath:
+    """Find the member that stands where an agent or a tenant would, and is none.
+
+    Returns:
+        Its path; empty where there is none.
+    """
+    for place in (path[:4], path[:2]):
+        if len(place) < 2 or place[-2] not in _IDS or not isinstance(place[-1], str):  # noqa: PLR2004
+            continue
+        model, value = _model_at(place), _at(content, place)
+        fits = isinstance(value, dict) and (not value or model and model.model_fields.keys() & value)
+        if not fits and _place_of(place[-1], place[:-1]):
+            return place
+    return ()
+
+
+def _indentation(path: DocumentPath) -> str:
+    name = str(path[-1])
+    place = _place_of(name, path[:-1])
+    where = place.removesuffix(name).removesuffix(".")
+    how = "less" if place.count(".") < len(path) - 1 else "more"
+    return f"check the indentation: indent {name} {how}, to stand under {where}"
+
+
+def _missing(path: DocumentPath, content: Mapping[str, Any]) -> str:
+    beside = _at(content, path[:-1])
+    for name, text in beside.items() if isinstance(beside, dict) else ():
+        if isinstance(text, str) and f" {path[-1]}: " in text:
+            return f"missing; it stands inside the text of {name}: close the quote of that"
+    example = _example(path)
+    return f"missing; add it, for example {path[-1]}: {example}" if example else "missing; add it"
+
+
+def _example(path: DocumentPath) -> object:
+    field = _field(path)
+    return field.examples[0] if field is not None and field.examples else None
+
+
+def _field(path: DocumentPath) -> FieldInfo | None:
     model = _model_at(path[:-1])
-    field = model.model_fields.get(str(path[-1])) if model else None
-    examples = field.examples if field is not None else None
-    return (
-        f"missing; add it, for example {path[-1]}: {examples[0]}" if examples else "missing; add it"
-    )
+    return model.model_fields.get(str(path[-1])) if model else None
 
 
 def _at(content: object, path: DocumentPath) -> object:

@@ -275,7 +275,7 @@ def test_each_mistake_is_told_with_what_to_write(check: Check, line: str, words:
         ("x:y\nz: 1\n", "a name is followed by `: `"),
         ("x: 1\ny\nz\n", "write a colon and a space after the member's name"),
         ("x: 1\n---\ny: 1\n", "write one document a file, without a second ---"),
-        ('x: "a\n', "close the quotes that were opened before"),
+        ('x: "a\n', "1:4: not YAML: this quote is never closed; close it"),
         ('x: "\\q"\n', "write \\\\ for a backslash between double quotes"),
         ("x: {a: b\n", "close the bracket before, or write a comma"),
         ("x: 'it's'\n", "check the quotes and the indentation"),
