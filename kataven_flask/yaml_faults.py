@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 import yaml
 
+LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _HINTS: Final = {
     "tab": "indent with spaces",
     "mapping values": "text with `: ` in it goes in quotes, and a name is followed by `: `",
@@ -151,14 +153,10 @@ def _open_quote(error: yaml.MarkedYAMLError, raw: bytes) -> YamlFault | None:
 
 def _quoted(raw: bytes) -> list[yaml.ScalarToken]:
     """Return the quoted texts, up to where the scanner can't go on."""
-    found: list[yaml.ScalarToken] = []
-    try:
-        for token in yaml.scan(raw, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
-            if isinstance(token, yaml.ScalarToken) and not token.plain:
-                found.append(token)
-    except yaml.YAMLError:
-        pass
-    return found
+    tokens: list[yaml.Token] = []
+    with suppress(yaml.YAMLError):
+        tokens.extend(yaml.scan(raw, Loader=LOADER))  # what was read before the fault is kept
+    return [token for token in tokens if isinstance(token, yaml.ScalarToken) and not token.plain]
 
 
 def _holds_members(raw: bytes, token: yaml.ScalarToken) -> bool:

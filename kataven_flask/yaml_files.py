@@ -19,9 +19,8 @@ import yaml
 from kataven_flask.assets import example_config
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.faults import DocumentPath, Fault, Mark, Marks
-from kataven_flask.yaml_faults import lines_of, odd_blank, yaml_fault
+from kataven_flask.yaml_faults import LOADER, lines_of, odd_blank, yaml_fault
 
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 NOTHING: Final[Mapping[Path, bytes]] = MappingProxyType({})
 _SUFFIXES: Final = {".yaml", ".yml"}
 _COMMENT = re.compile(r"\s*:\s+(#\S*)")
@@ -166,7 +165,7 @@ class _Reader:
 
     def _compose(self, raw: bytes) -> yaml.Node | None:
         try:
-            loader = _LOADER(raw)
+            loader = LOADER(raw)
             try:
                 node: yaml.Node | None = loader.get_single_node()
             finally:

@@ -132,6 +132,24 @@ class TestReach:
         content["tenants"]["acme"]["keys"][0]["enabled"] = False
         told = tell(content)
         assert [*told] == ["tenants.acme.agents.support", "tenants.acme.agents.sales"]
+        assert all("those that would are switched off or over" in words for words in told.values())
+
+    def test_several_agents_and_no_default(self, tell: Tell) -> None:
+        """Where a page that names no agent is refused, the tenant is told what to write."""
+        content = document()
+        del content["tenants"]["acme"]["default_agent"]
+        told = tell(content)
+        assert [*told] == ["tenants.acme"]
+        assert "write default_agent: support, or name one in every page" in told["tenants.acme"]
+
+    def test_no_default_where_none_is_needed(self, tell: Tell) -> None:
+        """Where every live key pins its agent, no default is missed."""
+        content = document()
+        acme = content["tenants"]["acme"]
+        del acme["default_agent"]
+        acme["agents"] = {"account": acme["agents"]["account"], "sales": acme["agents"]["sales"]}
+        acme["keys"][0]["agent_id"] = "sales"
+        assert tell(content) == {}
 
     @pytest.mark.parametrize(
         ("members", "words"),
@@ -213,6 +231,23 @@ class TestKeys:
         else:
             message = told["tenants.other.keys[0].domain_allowlist[0]"]
             assert message.endswith(f"write https: {instead}")
+
+    @pytest.mark.parametrize(
+        ("entry", "told"),
+        [
+            ("foo", True),
+            ("https://foo:8443", True),
+            ("localhost", False),
+            ("https://[2001:db8::1]", False),
+            ("capacitor://foo", False),
+            ("*.localhost", False),
+        ],
+    )
+    def test_a_host_without_a_dot(self, tell: Tell, entry: str, *, told: bool) -> None:
+        """A host without a dot is told, but for this machine's own and an app's."""
+        found = tell(with_key(domain_allowlist=[entry]))
+        assert any("foo has no dot" in words for words in found.values()) is told
+        assert bool(found) is told
 
     def test_an_entry_that_adds_nothing(self, tell: Tell) -> None:
         """An entry that another one covers is told at its place, with the other."""
