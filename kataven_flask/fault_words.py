@@ -67,8 +67,6 @@ def _message(details: ErrorDetails, path: DocumentPath, content: Mapping[str, An
             return _unknown_member(path, value)
         case "missing":
             return _missing(path, content)
-        case "timezone_aware" | "datetime_type":
-            return _no_time(value)
         case "mapping_type" | "dict_type" | "model_type" | "model_attributes_type":
             return _no_mapping(path, value)
         case _ if words := _WORDS.get(kind):
@@ -119,6 +117,8 @@ def _many(count: int) -> str:
 
 
 _WORDS: Final[dict[str, _Words]] = {
+    "timezone_aware": lambda value, _: _no_time(value),
+    "datetime_type": lambda value, _: _no_time(value),
     "literal_error": lambda value, told: _not_one_of(str(told["expected"]), value),
     "string_type": _text_words,
     "string_unicode": lambda _, __: "has half a character; type it anew",
