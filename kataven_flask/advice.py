@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import Final
 
 from kataven_flask.faults import DocumentPath, Fault, Marks
-from kataven_flask.origins import DEFAULT_PORTS, OriginPattern
+from kataven_flask.origins import DEFAULT_PORTS, OriginPattern, is_ip_address
 from kataven_flask.registry import Registry
 from kataven_flask.tenants import ClientKey, Secret, Tenant
 from kataven_flask.times import duration, utc_minute
 
 NEAR: Final = timedelta(days=14)
 """How long before its end a key is warned of: two weeks are enough to reach whoever has it."""
-_SLIP: Final = 0.75
-"""How alike a scheme is to http or https that was meant to be one of them."""
 
 _Advice = Iterator[tuple[DocumentPath, str]]
 
@@ -62,14 +59,32 @@ def _of_agents(tenant: Tenant, live: Iterable[ClientKey]) -> _Advice:
     """Find the agents that no key reaches: a key that pins none reaches all of them."""
     pinned = {key.agent_id for key in live}
     if None in pinned:
+        if len(tenant.agents) > 1 and tenant.default_agent is None:
+            yield (), _no_default(tenant)
         return
+    led = {key.agent_id for key in tenant.keys}
     for agent_id, agent in tenant.agents.items():
         if agent.widget_enabled and agent_id not in pinned:
-            message = (
-                "no live key reaches it: each pins another agent; take the agent_id out of a key,"
-                " or make a key for it"
-            )
-            yield ("agents", agent_id), message
+            dead = agent_id in led or None in led
+            yield ("agents", agent_id), _DEAD_KEYS if dead else _OTHERS_PINNED
+
+
+_DEAD_KEYS: Final = (
+    "no live key reaches it: those that would are switched off or over; make a new one with"
+    " `kataven-flask keys create`, or give one of those a later not_after or enabled: true"
+)
+_OTHERS_PINNED: Final = (
+    "no live key reaches it: each pins another agent; take the agent_id out of a key, or make a"
+    " key for it"
+)
+
+
+def _no_default(tenant: Tenant) -> str:
+    enabled = (agent_id for agent_id, agent in tenant.agents.items() if agent.widget_enabled)
+    return (
+        "has several agents and no default_agent: a page that names none is refused; write"
+        f" default_agent: {next(enabled, next(iter(tenant.agents)))}, or name one in every page"
+    )
 
 
 def _of_secrets(tenant: Tenant, live: Iterable[ClientKey], now: datetime) -> _Advice:
@@ -160,14 +175,21 @@ def _of_allowlist(entries: tuple[OriginPattern, ...]) -> Iterator[tuple[int, str
                 f" write https: {secure}"
             )
             yield index, message
-        for scheme in entry.schemes - DEFAULT_PORTS.keys():
-            if get_close_matches(scheme, DEFAULT_PORTS, cutoff=_SLIP):
-                secure = "https://" + entry.text.partition("://")[2]
-                yield index, f"no browser sends the scheme {scheme}; did you mean {secure}?"
+        if _is_single_label(entry):
+            message = (
+                f"{entry.host} has no dot, as no site on the internet is called; write its whole"
+                f" name, such as {entry.host}.com, unless it is a host of your own network"
+            )
+            yield index, message
     for index, wider in shadowed(entries):
         other = entries[wider].text
         message = f"adds nothing: {other} admits all that it does; take it out, or the other"
         yield index, message
+
+
+def _is_single_label(entry: OriginPattern) -> bool:
+    web = entry.schemes <= DEFAULT_PORTS.keys() and not entry.is_loopback
+    return web and "." not in entry.host and not is_ip_address(entry.host)
 
 
 def shadowed(entries: tuple[OriginPattern, ...]) -> Iterator[tuple[int, int]]:

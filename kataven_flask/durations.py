@@ -48,6 +48,25 @@ def _number_blocks(low: int, high: int) -> Iterator[str]:
         low += (last - first + 1) * size
 
 
+class OutOfRangeError(ValueError):
+    """A duration is shorter or longer than its member may be.
+
+    Args:
+        between: What it may be.
+    """
+
+    def __init__(self, between: Between) -> None:
+        super().__init__(f"must be {between}")
+        self._between = between
+
+    def of_bare(self, number: int) -> str:
+        """Say of a number without a unit what it was read as, and what may have been meant."""
+        low, high = self._between.low, self._between.high
+        meant = [f"{number}{unit}" for unit, size in _UNITS.items() if low <= number * size <= high]
+        told = f"{self}; {number} without a unit is {number} s"
+        return f"{told}: write {meant[0]}" if meant else told
+
+
 def _seconds(value: object) -> object:
     if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
         return int(match["count"]) * _UNITS[match["unit"]]
@@ -74,8 +93,7 @@ class Between:
     def check(self, seconds: int) -> int:
         """Return the duration, or raise ValueError where it is out of range."""
         if not self.low <= seconds <= self.high:
-            message = f"must be {self}"
-            raise ValueError(message)
+            raise OutOfRangeError(self)
         return seconds
 
     def __get_pydantic_core_schema__(

@@ -9,18 +9,25 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime
 from difflib import get_close_matches
-from functools import cache
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from kataven_flask.faults import DocumentPath, Fault, Marks, did_you_mean, path_text
-from kataven_flask.member_types import NO_TIME
-from kataven_flask.tenants import Document
+from kataven_flask.durations import OutOfRangeError
+from kataven_flask.faults import DocumentPath, Fault, Marks, did_you_mean
+from kataven_flask.member_places import (
+    example_at,
+    field_at,
+    known_places,
+    model_at,
+    place_of,
+)
+from kataven_flask.member_types import NO_TIME, WebUrlError
 
-_ANY: Final = {"tenants": "<tenant>", "agents": "<agent>", "keys": "[…]", "secrets": "[…]"}
-"""How a place that there may be many of is written, by the member that holds them."""
+_HOLDERS: Final = {2: "tenants", 4: "agents"}
+"""What holds members of any name, by the number of steps down to such a member."""
+_COLOR = re.compile("#(?:[0-9a-fA-F]{3}){1,2}")
 
 
 def model_faults(
@@ -41,7 +48,13 @@ def model_faults(
         path = tuple(step for step in details["loc"] if step != "[key]")
         if details["type"] == "missing" and len(path) == 1 and not whole:
             continue  # it may stand where the file couldn't be read
-        yield marks.fault(path, _message(details, path, content))
+        if misplaced := _misindented(path, content):
+            yield marks.fault(path[: len(misplaced)], _indentation(misplaced))
+            continue
+        message = _message(details, path, content)
+        if details["type"] == "string_type" and (comment := marks.comments.get(path)):
+            message += _commented(comment)
+        yield marks.fault(path, message)
 
 
 def _message(details: ErrorDetails, path: DocumentPath, content: Mapping[str, Any]) -> str:
@@ -49,24 +62,40 @@ def _message(details: ErrorDetails, path: DocumentPath, content: Mapping[str, An
     value = _at(content, path)
     match kind:
         case "value_error":
-            return str(context["error"])
+            return _value_words(context["error"], path, value)
         case "extra_forbidden":
             return _unknown_member(path, value)
         case "missing":
-            return _missing(path)
-        case "literal_error":
-            return _not_one_of(str(context["expected"]), value)
-        case "timezone_aware" | "datetime_type":
-            return _no_time(value)
-    words = _WORDS.get(kind)
-    return words(value, context) if words else f"can't be used: {details['msg']}"
+            return _missing(path, content)
+        case "mapping_type" | "dict_type" | "model_type" | "model_attributes_type":
+            return _no_mapping(path, value)
+        case _ if words := _WORDS.get(kind):
+            return words(value, context)
+    return f"can't be used: {details['msg']}"
 
 
 _Words = Callable[[object, Mapping[str, Any]], str]
 
 
-def _mapping_words(value: object, _: Mapping[str, Any]) -> str:
-    return f"must be a mapping, {_but(value)}; write its members under it, or take it out"
+def _value_words(error: Exception, path: DocumentPath, value: object) -> str:
+    if isinstance(error, OutOfRangeError) and type(value) is int:
+        return error.of_bare(value)
+    if isinstance(error, WebUrlError) and (example := example_at(path)):
+        return f"{error}, for example {example}"
+    return str(error)
+
+
+def _commented(comment: str) -> str:
+    instead = f': write "{comment}"' if _COLOR.fullmatch(comment) else ""
+    return f"; a # behind a space begins a comment, so put the text in quotes{instead}"
+
+
+def _no_mapping(path: DocumentPath, value: object) -> str:
+    field = field_at(path)
+    needed = field is not None and field.is_required()
+    instead = "indented under it" if value is None else "under it"
+    told = f"must be a mapping, {_but(value)}; write its members {instead}"
+    return told if needed else f"{told}, or take it out"
 
 
 def _list_words(value: object, _: Mapping[str, Any]) -> str:
@@ -88,6 +117,9 @@ def _many(count: int) -> str:
 
 
 _WORDS: Final[dict[str, _Words]] = {
+    "timezone_aware": lambda value, _: _no_time(value),
+    "datetime_type": lambda value, _: _no_time(value),
+    "literal_error": lambda value, told: _not_one_of(str(told["expected"]), value),
     "string_type": _text_words,
     "string_unicode": lambda _, __: "has half a character; type it anew",
     "string_too_short": lambda _, __: "is empty; write its text, or take the member out",
@@ -104,10 +136,6 @@ _WORDS: Final[dict[str, _Words]] = {
         f" at most {told['max_length']} may stand, so take out those that are over"
     ),
     "tuple_type": _list_words,
-    "mapping_type": _mapping_words,
-    "dict_type": _mapping_words,
-    "model_type": _mapping_words,
-    "model_attributes_type": _mapping_words,
 }
 
 
@@ -136,17 +164,17 @@ def _not_one_of(expected: str, value: object) -> str:
 
 def _unknown_member(path: DocumentPath, value: object) -> str:
     name = str(path[-1]).lower().replace("-", "_")
-    here = _model_at(path[:-1])
+    here = model_at(path[:-1])
     known = [*here.model_fields] if here else []
     if guess := _like(name, known):
         return f"unknown member; did you mean {guess}?"
     if len(path) == 1 and isinstance(value, dict) and {"agents", "keys"} & value.keys():
         return "unknown member here; it looks like a tenant: indent it, to stand under tenants"
-    elsewhere = [n for model in _places().values() for n in model.model_fields]
+    elsewhere = [n for model in known_places().values() for n in model.model_fields]
     if path[-1] in elsewhere:
-        return f"unknown member here; move it to {_place_of(name, path[:-1])}"
+        return f"unknown member here; move it to {place_of(name, path[:-1])}"
     if guess := name if name in elsewhere else _like(name, elsewhere, halves=False):
-        place = _place_of(guess, path[:-1])
+        place = place_of(guess, path[:-1])
         return f"unknown member; did you mean {guess}? It stands at {place}"
     return f"unknown member; here may stand: {', '.join(known)}"
 
@@ -172,13 +200,38 @@ def _is_slip(name: str, other: str) -> bool:
     return sum(abs(name.count(c) - other.count(c)) for c in extra) <= 2  # noqa: PLR2004
 
 
-def _missing(path: DocumentPath) -> str:
-    model = _model_at(path[:-1])
-    field = model.model_fields.get(str(path[-1])) if model else None
-    examples = field.examples if field is not None else None
-    return (
-        f"missing; add it, for example {path[-1]}: {examples[0]}" if examples else "missing; add it"
-    )
+def _misindented(path: DocumentPath, content: Mapping[str, Any]) -> DocumentPath:
+    """Find the member that stands where an agent or a tenant would, and is none.
+
+    Returns:
+        Its path; empty where there is none.
+    """
+    for place in (path[:2], path[:4]):
+        if len(place) not in {2, 4} or place[-2] != _HOLDERS[len(place)]:
+            continue
+        model, value = model_at(place), _at(content, place)
+        known = model.model_fields.keys() if model else set()
+        fits = isinstance(value, dict) and (not value or known & value.keys())
+        if not fits and place_of(str(place[-1]), place[:-1]):
+            return place
+    return ()
+
+
+def _indentation(path: DocumentPath) -> str:
+    name = str(path[-1])
+    place = place_of(name, path[:-1])
+    where = place.removesuffix(name).removesuffix(".")
+    how = "less" if place.count(".") < len(path) - 1 else "more"
+    return f"check the indentation: indent {name} {how}, to stand under {where}"
+
+
+def _missing(path: DocumentPath, content: Mapping[str, Any]) -> str:
+    beside = _at(content, path[:-1])
+    for name, text in beside.items() if isinstance(beside, dict) else ():
+        if isinstance(text, str) and f" {path[-1]}: " in text:
+            return f"missing; it stands inside the text of {name}: close the quote of that"
+    example = example_at(path)
+    return f"missing; add it, for example {path[-1]}: {example}" if example else "missing; add it"
 
 
 def _at(content: object, path: DocumentPath) -> object:
@@ -188,53 +241,3 @@ def _at(content: object, path: DocumentPath) -> object:
         except (KeyError, IndexError, TypeError):
             return None
     return content
-
-
-def _model_at(path: DocumentPath) -> type[BaseModel] | None:
-    for place, model in _places().items():
-        if len(place) == len(path) and _common(place, path) == len(path):
-            return model
-    return None
-
-
-def _place_of(name: str, path: DocumentPath) -> str:
-    """Write the place, nearest to a path, at which a member of this name may stand."""
-    places = [place for place, model in _places().items() if name in model.model_fields]
-    if not places:
-        return ""
-    nearest = max(places, key=lambda place: (_common(place, path), -len(place)))
-    shared = _common(nearest, path)
-    return path_text((*path[:shared], *nearest[shared:], name)).replace(".[…]", "[…]")
-
-
-def _common(place: DocumentPath, path: DocumentPath) -> int:
-    """Count the steps from the top that a place and a path share."""
-    count = 0
-    for expected, step in zip(place, path, strict=False):
-        if expected != step and expected not in _ANY.values():
-            break
-        count += 1
-    return count
-
-
-@cache
-def _places() -> dict[DocumentPath, type[BaseModel]]:
-    """Return the model of every place of the document, from the top down."""
-    return dict(_places_under(Document, ()))
-
-
-def _places_under(
-    model: type[BaseModel], place: DocumentPath
-) -> Iterator[tuple[DocumentPath, type[BaseModel]]]:
-    yield place, model
-    for name, field in model.model_fields.items():
-        if inner := _model_in(field.annotation):
-            many = () if field.annotation is inner else (_ANY[name],)
-            yield from _places_under(inner, (*place, name, *many))
-
-
-def _model_in(annotation: object) -> type[BaseModel] | None:
-    """Find the model in a type: itself, or in a mapping or a list of it."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next(filter(None, map(_model_in, get_args(annotation))), None)

@@ -77,10 +77,11 @@ class FaultyDocumentError(ConfigurationError):
 
 
 class Marks:
-    """Where each member of a document stands."""
+    """Where each member of a document stands, and the comment in the place of an empty one."""
 
     def __init__(self, document: Mark) -> None:
         self._document = document
+        self.comments: dict[DocumentPath, str] = {}
         self._marks: dict[DocumentPath, Mark] = {}
 
     def __setitem__(self, path: DocumentPath, mark: Mark) -> None:
@@ -89,6 +90,7 @@ class Marks:
     def update(self, other: Marks) -> None:
         """Take over another file's places."""
         self._marks.update(other._marks)
+        self.comments.update(other.comments)
 
     def at(self, path: DocumentPath) -> Mark:
         """Return where a member stands, or the nearest one around it that stands in a file."""
@@ -160,8 +162,8 @@ def _key_faults(
         yield marks.fault((*path, "agent_id"), _no_such_agent(agent, agents))
     for place, text in _identities(key, path):
         if (first := seen.setdefault(text, place)) != place:
-            where = f"stands already at {path_text(first)}; make another with `keys create`"
-            yield marks.fault(place, where)
+            where = f"{path_text(first)} (line {marks.at(first).line})"
+            yield marks.fault(place, f"stands already at {where}; make another with `keys create`")
     name = keys.parse_client_key(str(key.get("client_key")))
     if name is None:
         return

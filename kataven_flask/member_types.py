@@ -75,8 +75,9 @@ def _ecma(pattern: str) -> str:
 
 
 _SEEN: Final = (
-    "this is a secret key itself, and now it has been seen: take it out, make a new one"
-    " and write its hash alone, sha256:…"
+    "this is a secret key itself, and now it has been seen: take it out, and if it is in use"
+    " end it with `kataven-flask keys rotate <client key> --hours 0`; only a hash, sha256:…,"
+    " stands here"
 )
 
 
@@ -137,16 +138,17 @@ PerMinute = Annotated[int, Field(ge=1, le=10_000_000)] | None
 # --- addresses
 
 
+class WebUrlError(ValueError):
+    """Not a URL that a member takes; what one looks like is for the member to say."""
+
+
 def _web_url(text: str) -> str:
     url = urlsplit(text)
     origin = Origin.of_url(text)
     plain = url.scheme == "http" and origin is not None and origin.is_loopback
     if origin is None or not (url.scheme == "https" or plain):
-        message = (
-            "not an https:// URL (http:// only for a loopback host); write it whole,"
-            " for example https://acme.com/logo.svg"
-        )
-        raise ValueError(message)
+        message = "not an https:// URL (http:// only for a loopback host); write it whole"
+        raise WebUrlError(message)
     return text
 
 
@@ -162,7 +164,12 @@ def parse_issuer(text: str) -> str:
     Returns:
         The URL without a slash at its end.
     """
-    if urlsplit(_web_url(text)).query or "#" in text:
+    try:
+        url = urlsplit(_web_url(text))
+    except WebUrlError as error:
+        message = f"{error}, for example https://widget.example.com"
+        raise WebUrlError(message) from error
+    if url.query or "#" in text:
         message = "an issuer has no query and no fragment; take out what begins with ? or #"
         raise ValueError(message)
     return text.rstrip("/")

@@ -31,14 +31,16 @@ _ORIGIN = re.compile(
     rf"(?P<scheme>{_SCHEME})://(?P<host>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::(?P<port>[0-9]{{1,5}}))?"
 )
 _SERIALIZED_ORIGIN_OF_URL = re.compile(rf"{_SCHEME}://[^/?#\\@\s]+(?=[/?#]|$)", re.IGNORECASE)
-_SCHEME_SLIP = re.compile(
-    r"(?!https?://[^/])(https?)[;:]?/+:?([^/?#:@\s]+(?::[0-9]+)?)", re.IGNORECASE
-)
 _ENTRY = re.compile(
     rf"(?:(?P<scheme>{_SCHEME})://)?(?P<host>\[[^\]]*\]|[^:/?#@\[\]]+)(?::(?P<port>[^:]*))?",
     re.IGNORECASE,
 )
 
+_SLIPPED_MARK = re.compile(
+    r"(?P<scheme>https?)(?!://[^/])(?:[:;.,]?/+:?|[:;,](?![0-9*]))(?P<host>[^/?#:;]+(?::[0-9*]+)?)",
+    re.IGNORECASE,
+)
+"""`https//`, `https:/`, `https:///` and `https:` before a host; not `https:8443`, a port."""
 _SCHEMES_WITHOUT_ORIGIN: Final = {"about", "blob", "data", "file", "filesystem", "javascript"}
 """Browsers serialize their origin as `null` (HTML, section 7.1.1)."""
 _REGULAR_EXPRESSION: Final = frozenset("^$|\\()+{}")
@@ -309,8 +311,8 @@ def _refuse_what_is_no_host_source(text: str) -> None:
         message = "entries are not regular expressions; write *.acme.com for every subdomain"
     elif "@" in text:
         message = "has user information; take out what stands before the @"
-    elif slip := _SCHEME_SLIP.match(text):
-        message = f"a scheme is followed by ://; write {slip[1].lower()}://{slip[2]}"
+    elif meant := _meant(text):
+        message = f"has a slip in what stands before the host; write {meant}"
     elif any(c in rest for c in "/?#"):
         origin = re.split(r"[/?#]", rest)[0]
         scheme = text[: len(text) - len(rest)]
@@ -318,6 +320,29 @@ def _refuse_what_is_no_host_source(text: str) -> None:
         message += f": write {scheme}{origin}" if origin.rstrip(":") == origin != "" else ""
     if message is not None:
         raise OriginPatternError(message)
+
+
+def _meant(text: str) -> str:
+    """Return the origin that was meant by one whose scheme or `://` has a slip; else nothing."""
+    if match := _SLIPPED_MARK.match(text):
+        return f"{match['scheme'].lower()}://{match['host']}"
+    scheme, mark, rest = text.partition("://")
+    if not mark or scheme.lower() in DEFAULT_PORTS:
+        return ""
+    near = next((known for known in ("https", "http") if _one_slip(scheme.lower(), known)), "")
+    return f"{near}://{re.split(r'[/?#]', rest)[0]}" if near else ""
+
+
+def _one_slip(one: str, other: str) -> bool:
+    """Tell whether a letter changed, added, left out or swapped makes one the other.
+
+    No more than one: an app's page has a scheme of its own, such as capacitor.
+    """
+    pairs = enumerate(zip(one, other, strict=False))
+    same = next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))
+    one, other = one[same:], other[same:]
+    swapped = one[:2] == other[1::-1] and one[2:] == other[2:]
+    return swapped or one[1:] == other or one == other[1:] or one[1:] == other[1:]
 
 
 def _entry_host(host: str, text: str) -> tuple[str, bool]:

@@ -7,6 +7,7 @@ isn't text are faults, because each of them would be taken silently for somethin
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,27 +19,11 @@ import yaml
 from kataven_flask.assets import example_config
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.faults import DocumentPath, Fault, Mark, Marks
+from kataven_flask.yaml_faults import LOADER, lines_of, odd_blank, yaml_fault
 
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 NOTHING: Final[Mapping[Path, bytes]] = MappingProxyType({})
 _SUFFIXES: Final = {".yaml", ".yml"}
-_HINTS: Final = {
-    "tab": "indent with spaces",
-    "mapping values": "text with `: ` in it goes in quotes, and a name is followed by `: `",
-    "alphabetic": "text with a * or & at its start goes in quotes",
-    "undefined alias": "text with a * at its start goes in quotes",
-    "start any token": "text that begins with @, ` or % goes in quotes",
-    "expected ':'": "write a colon and a space after the member's name, here or on the line above",
-    "another document": "write one document a file, without a second ---",
-    "end of stream": "close the quotes that were opened before",
-    "escape character": r"write \\ for a backslash between double quotes",
-    "expected ','": "close the bracket before, or write a comma",
-    "expected key": "check the quotes and the indentation, here and on the lines above",
-    "'-' indicator": "check the indentation, here and on the lines above",
-    "node content": "write a value, or close the bracket before",
-}
-"""What to do, by a few words of what the YAML parser says."""
-_HINT: Final = "text with a special character in it goes in quotes"
+_COMMENT = re.compile(r"\s*:\s+(#\S*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,21 +123,13 @@ def _joined(path: Path, pages: Sequence[_Reader], revision: str) -> PlainDocumen
             inner = value if name == "tenants" and isinstance(value, dict) else None
             known = content.setdefault(name, {} if inner is not None else value)
             if inner is not None and isinstance(known, dict):
-                faults += [page.stands_elsewhere((name, t)) for t in inner if t in known]
+                faults += [page.stands_in(marks, (name, t)) for t in inner if t in known]
                 known.update(inner)
             elif known is not value and known != value:
-                faults.append(page.stands_elsewhere((name,)))
+                faults.append(page.stands_in(marks, (name,)))
         marks.update(page.marks)
     whole = all(page.whole for page in pages)
     return PlainDocument(content, marks, tuple(faults), revision, whole)
-
-
-def _hint(problem: str, raw: bytes, mark: Mark) -> str:
-    """Say what to do about what the YAML parser says; it takes a tab for any odd character."""
-    lines = raw.split(b"\n")[mark.line - 1 : mark.line]  # none where the end is meant
-    if b"".join(lines).lstrip(b" ").startswith(b"\t"):
-        problem = "tab"
-    return next((hint for words, hint in _HINTS.items() if words in problem), _HINT)
 
 
 class _Reader:
@@ -166,8 +143,10 @@ class _Reader:
         self.faults: list[Fault] = []
         self.whole = True
         self.content: dict[str, Any] = {}
+        self._lines: list[str] = []
 
     def read(self, raw: bytes) -> _Reader:
+        self._lines = lines_of(raw)
         node = self._compose(raw)
         if isinstance(node, yaml.MappingNode):
             try:
@@ -179,21 +158,22 @@ class _Reader:
             self._unreadable(Mark(self._file), message)
         return self
 
-    def stands_elsewhere(self, path: DocumentPath) -> Fault:
-        return self.marks.fault(path, "stands in another file of this folder too; keep one of them")
+    def stands_in(self, others: Marks, path: DocumentPath) -> Fault:
+        where = others.at(path)
+        message = f"stands in another file of this folder too, {where}; keep one of them"
+        return self.marks.fault(path, message)
 
     def _compose(self, raw: bytes) -> yaml.Node | None:
         try:
-            loader = _LOADER(raw)
+            loader = LOADER(raw)
             try:
                 node: yaml.Node | None = loader.get_single_node()
             finally:
                 loader.dispose()
         except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            at = self._mark(mark) if mark else Mark(self._file)
-            problem = str(error.problem or error.context)
-            self._unreadable(at, f"not YAML: {problem}; {_hint(problem, raw, at)}")
+            found = yaml_fault(error, raw)
+            mark = Mark(self._file, found.line, found.column)
+            self._unreadable(mark, f"not YAML: {found.message}")
         except yaml.reader.ReaderError as error:
             before = raw[: error.position]
             line = before.count(b"\n") + 1
@@ -245,10 +225,13 @@ class _Reader:
                 continue
             member = (*path, name)
             if name in content:
-                self._fault(name_node, member, "stands twice; keep one of them")
+                message = f"stands twice, first on line {self.marks.at(member).line}"
+                self._fault(name_node, member, f"{message}; keep one of them")
                 continue
             self.marks[member] = self._mark(name_node.start_mark)
             content[name] = self._value(value_node, member)
+            if content[name] is None and (comment := self._comment(name_node)):
+                self.marks.comments[member] = comment
         return content
 
     def _name(self, node: yaml.Node, path: DocumentPath) -> str | None:
@@ -260,12 +243,21 @@ class _Reader:
             if node.tag == "tag:yaml.org,2002:merge":
                 self._fault(node, (*path, "<<"), "merge keys (<<) aren't read; write them out")
                 return None
+            if blank := odd_blank(node.value):
+                self._fault(node, path, blank)
+                return None
             if node.tag == "tag:yaml.org,2002:str":
                 return str(node.value)
             self._fault(node, (*path, node.value), f'not text; write "{node.value}" in quotes')
             return None
         self._fault(node, path, "a member's name must be text; write it as `name: value`")
         return None
+
+    def _comment(self, name: yaml.Node) -> str:
+        """Return the comment in the place of a member's value."""
+        line, column = name.end_mark.line, name.end_mark.column
+        found = _COMMENT.match(self._lines[line][column:]) if line < len(self._lines) else None
+        return found[1] if found else ""
 
     def _scalar(self, node: yaml.Node, path: DocumentPath) -> object:
         try:

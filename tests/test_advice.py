@@ -132,6 +132,24 @@ class TestReach:
         content["tenants"]["acme"]["keys"][0]["enabled"] = False
         told = tell(content)
         assert [*told] == ["tenants.acme.agents.support", "tenants.acme.agents.sales"]
+        assert all("those that would are switched off or over" in words for words in told.values())
+
+    def test_several_agents_and_no_default(self, tell: Tell) -> None:
+        """Where a page that names no agent is refused, the tenant is told what to write."""
+        content = document()
+        del content["tenants"]["acme"]["default_agent"]
+        told = tell(content)
+        assert [*told] == ["tenants.acme"]
+        assert "write default_agent: support, or name one in every page" in told["tenants.acme"]
+
+    def test_no_default_where_none_is_needed(self, tell: Tell) -> None:
+        """Where every live key pins its agent, no default is missed."""
+        content = document()
+        acme = content["tenants"]["acme"]
+        del acme["default_agent"]
+        acme["agents"] = {"account": acme["agents"]["account"], "sales": acme["agents"]["sales"]}
+        acme["keys"][0]["agent_id"] = "sales"
+        assert tell(content) == {}
 
     @pytest.mark.parametrize(
         ("members", "words"),
@@ -214,17 +232,22 @@ class TestKeys:
             message = told["tenants.other.keys[0].domain_allowlist[0]"]
             assert message.endswith(f"write https: {instead}")
 
-    @pytest.mark.parametrize("scheme", ["htps", "htp", "htttps", "hhtp", "httpss", "htpps"])
-    def test_a_slip_in_a_scheme(self, tell: Tell, scheme: str) -> None:
-        """An app has a scheme of its own, so any is taken; but none of these is meant for one."""
-        told = tell(with_key(domain_allowlist=[f"{scheme}://acme.com:8443"]))
-        (message,) = told.values()
-        assert message.endswith("did you mean https://acme.com:8443?")
-
-    @pytest.mark.parametrize("scheme", ["capacitor", "ionic", "tauri", "app", "moz-extension"])
-    def test_a_scheme_of_an_app(self, tell: Tell, scheme: str) -> None:
-        """Nothing is wrong with one."""
-        assert tell(with_key(domain_allowlist=[f"{scheme}://localhost"])) == {}
+    @pytest.mark.parametrize(
+        ("entry", "told"),
+        [
+            ("foo", True),
+            ("https://foo:8443", True),
+            ("localhost", False),
+            ("https://[2001:db8::1]", False),
+            ("capacitor://foo", False),
+            ("*.localhost", False),
+        ],
+    )
+    def test_a_host_without_a_dot(self, tell: Tell, entry: str, *, told: bool) -> None:
+        """A host without a dot is told, but for this machine's own and an app's."""
+        found = tell(with_key(domain_allowlist=[entry]))
+        assert any("foo has no dot" in words for words in found.values()) is told
+        assert bool(found) is told
 
     def test_an_entry_that_adds_nothing(self, tell: Tell) -> None:
         """An entry that another one covers is told at its place, with the other."""

@@ -223,7 +223,24 @@ MISTAKES = [
     ("    hash: x", "move it to tenants.acme.keys[…].secrets[…].hash"),
     ("domain_allowlist: []", "move it to tenants.<tenant>.keys[…].domain_allowlist"),
     ("shop: {name: Shop, agents: {}}", "looks like a tenant: indent it, to stand under tenants"),
+    # too deep, or not deep enough
+    (
+        "      keys: []",
+        "acme.agents.keys: check the indentation: indent keys less, to stand under t",
+    ),
+    ("      tokens: {session_ttl: 5m}", "indent tokens less, to stand under tenants.acme\n"),
+    ("      auth_mode: both", "indent auth_mode more, to stand under tenants.acme.agents.<agent>"),
+    ("  name: Acme", "tenants.name: check the indentation: indent name more, to stand under tenan"),
+    ("      a:", "must be a mapping, but is empty; write its members indented under it, or"),
     # values
+    ("    branding:\n      primary_color: #2563eb", 'put the text in quotes: write "#2563eb"'),
+    ("    branding:\n      launcher_label: # Hi", "a # behind a space begins a comment"),
+    ("    tokens: {session_ttl: 10}", "from 1m to 15m; 10 without a unit is 10 s: write 10m"),
+    ("    tokens: {session_ttl: 99999}", "from 1m to 15m; 99999 without a unit is 99999 s\n"),
+    ("issuer: acme.com", "write it whole, for example https://widget.example.com"),
+    ("      a: {display_name: A, avatar_url: a}", "for example https://acme.com/support.png"),
+    ("    name: Anew", "8:5: tenants.acme.name: stands twice, first on line 4; keep one of them"),
+    (f"    keys: [{A_KEY}, secrets: [{{hash: {SECRET}}}]}}]", "keys rotate <client key> --hours 0"),
     ("      a: {display_name: A, auth_mode: gest}", "'user' or 'both'; did you mean guest?"),
     ("      a: {display_name: A, auth_mode: Both}", "'user' or 'both'; did you mean both?"),
     ("    default_agent: suport", "this tenant has: support; did you mean support?"),
@@ -268,8 +285,13 @@ def test_each_mistake_is_told_with_what_to_write(check: Check, line: str, words:
         ("tenants: {}\n", "version: missing; add it, for example version: 1"),
         ("version: 1\n\ttenants: {}\n", "2:1: not YAML: found a tab"),
         ("version: 1\n\ttenants: {}\n", "; indent with spaces"),
-        ("version: 1\ntenants:\n\tacme:\n", "tenants.yaml:3:1: not YAML: "),
-        ("version: 1\ntenants:\n\tacme:\n", "; indent with spaces"),
+        ("tenants:\n\tacme: {}\n", "2:1: not YAML: found a tab here; indent with spaces"),
+        ("x:\n  y: 1\n \u00a0 z: 1\n", "3:2: not YAML: U+00A0 (no-break space) in the inden"),
+        ("x:\n  \u00a0y: 1\n", "2:3: x: U+00A0 (no-break space) in the indentation; indent"),
+        ("x:\u00a0{}\ny: 1\n", "1:3: not YAML: U+00A0 behind a colon looks like a space"),
+        ("x:\n    y: 1\n  z: 1\n", "3:3: not YAML: indented by 2, which fits no line above"),
+        ("x:\n    y: 1\n  z: 1\n", "; write 0 or 4 spaces"),
+        ("tenants:\n  a:\n    name: A\nb:\n    name: B\n  c: {}\n", "4:1: not YAML: b looks like"),
         ("{", "not YAML: did not find expected node content"),
         ("x: [*.acme.com]\n", "text with a * or & at its start goes in quotes"),
         ("x: *nobody\n", "text with a * at its start goes in quotes"),
@@ -278,7 +300,7 @@ def test_each_mistake_is_told_with_what_to_write(check: Check, line: str, words:
         ("x:y\nz: 1\n", "a name is followed by `: `"),
         ("x: 1\ny\nz\n", "write a colon and a space after the member's name"),
         ("x: 1\n---\ny: 1\n", "write one document a file, without a second ---"),
-        ('x: "a\n', "close the quotes that were opened before"),
+        ('x: "a\n', "1:4: not YAML: this quote is never closed; close it"),
         ('x: "\\q"\n', "write \\\\ for a backslash between double quotes"),
         ("x: {a: b\n", "close the bracket before, or write a comma"),
         ("x: 'it's'\n", "check the quotes and the indentation"),
@@ -288,6 +310,41 @@ def test_each_mistake_is_told_with_what_to_write(check: Check, line: str, words:
 def test_what_is_no_yaml_is_told_with_what_to_write(check: Check, text: str, words: str) -> None:
     """A file that isn't YAML is told where, and what is likely to be wrong."""
     assert words in check(text).stdout
+
+
+class TestAnOpenQuote:
+    """A quote that isn't closed swallows what follows, and the parser stumbles far behind it."""
+
+    @pytest.mark.parametrize("quote", ['"', "'"])
+    def test_up_to_the_next_quote(self, check: Check, quote: str) -> None:
+        """It is told where it opens, though the parser stops where another text's quote opens."""
+        text = SMALL.replace("name: Acme", f"name: {quote}Acme", 1)
+        text += f"    keys:\n      - domain_allowlist: [{quote}*.acme.com{quote}]\n"
+        (line,) = check(text).stdout.splitlines()
+        assert line.startswith("tenants.yaml:4:11: not YAML: the quote that opens here is closed")
+        assert "on line 9 only" in line
+
+    def test_up_to_a_color(self, check: Check) -> None:
+        """The rest of that line may be a comment then, and the next one is what doesn't fit."""
+        text = SMALL.replace("name: Acme", 'name: "Acme', 1)
+        text += '    branding:\n      primary_color: "#fff"\n      accent_color: "#fff"\n'
+        assert "tenants.yaml:4:11: not YAML: the quote that opens here" in check(text).stdout
+
+    def test_up_to_the_end(self, check: Check) -> None:
+        """Where no other quote follows, it is told as never closed."""
+        text = SMALL.replace("name: Acme", 'name: "Acme', 1)
+        assert "tenants.yaml:4:11: not YAML: this quote is never closed" in check(text).stdout
+
+    def test_that_is_still_yaml(self, check: Check) -> None:
+        """What it swallowed is missing by its name: the text that holds it is told."""
+        text = SMALL.replace("name: Acme", 'name: "Acme', 1)
+        text += '    branding:\n      primary_color: "#fff"\n'
+        assert "missing; it stands inside the text of name: close the quo" in check(text).stdout
+
+    def test_a_long_text_is_not_blamed(self, check: Check) -> None:
+        """A text in quotes over several lines is no fault, nor blamed for another one."""
+        text = SMALL + '        greeting: "Hi,\n          dear visitor"\n    x: a: b\n'
+        assert "tenants.yaml:10:9: not YAML: mapping values" in check(text).stdout
 
 
 def paths(value: object, path: DocumentPath = ()) -> Iterator[DocumentPath]:

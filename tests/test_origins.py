@@ -215,7 +215,7 @@ REFUSALS = [
     ("acme.com:http", "not a number from 1 to 65535"),
     ("acme.com:", "not a number from 1 to 65535"),
     ("acme.com:\uff18\uff10", "not a number from 1 to 65535"),
-    ("https:acme.com", "not a number from 1 to 65535"),
+    ("https:acme.com", "write https://acme.com"),
     ("acme.com:80:80", "scheme://host"),
     ("acme.com.", "trailing dot"),
     ("https://acme.com.:443", "trailing dot"),
@@ -228,7 +228,7 @@ REFUSALS = [
     ("(www|shop).acme.com", "not regular expressions"),
     ("https://.*.acme.com", "not regular expressions"),
     ("acme.{com,net}", "not regular expressions"),
-    ("https?://acme.com", "scheme://host"),
+    ("https?://acme.com", "write https://acme.com"),
     ("www+.acme.com", "not regular expressions"),
     ("acme.*", "*.acme.com"),
     ("w*.acme.com", "first and alone"),
@@ -297,6 +297,44 @@ def test_a_path_is_refused_with_what_to_write(entry: str, instead: str) -> None:
         OriginPattern.parse(entry)
     assert str(refusal.value).endswith(instead)
     assert OriginPattern.parse(instead.removeprefix("write "))
+
+
+@pytest.mark.parametrize(
+    ("entry", "instead"),
+    [
+        ("https//acme.com", "https://acme.com"),
+        ("https:/acme.com/shop", "https://acme.com"),
+        ("https:///acme.com", "https://acme.com"),
+        ("https:acme.com:8443", "https://acme.com:8443"),
+        ("http;//*.acme.com", "http://*.acme.com"),
+        ("htps://acme.com", "https://acme.com"),
+        ("hhtps://acme.com:8443/shop", "https://acme.com:8443"),
+        ("httpss://*.acme.com", "https://*.acme.com"),
+        ("htpts://acme.com", "https://acme.com"),
+        ("ttps://acme.com", "https://acme.com"),
+        ("http.://acme.com", "https://acme.com"),
+        ("htp://localhost:*", "http://localhost:*"),
+    ],
+)
+def test_a_slip_before_the_host(entry: str, instead: str) -> None:
+    """A slip in http, https or :// is refused with the entry that was meant, which is taken."""
+    with pytest.raises(OriginPatternError) as refusal:
+        OriginPattern.parse(entry)
+    assert str(refusal.value).endswith(f"; write {instead}")
+    assert OriginPattern.parse(instead)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *["capacitor://localhost", "ionic://localhost", "tauri://localhost", "app://acme"],
+        *["chrome-extension://abc", "moz-extension://abc", "http-app://acme", "shop://acme.com"],
+        *["https", "https:8443", "https:*", "http.acme.com", "httpbin.org", "https://https"],
+    ],
+)
+def test_no_slip(entry: str) -> None:
+    """An app's own scheme is taken, and so is a host that is called like a scheme."""
+    assert OriginPattern.parse(entry)
 
 
 @pytest.mark.parametrize("entry", ["//acme.com", "/", "?", "https:///", "file://"])

@@ -283,9 +283,9 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("line", "fault"),
         [
-            ("version: 1", "7:1: version: stands twice; keep one of them"),
-            ("    name: Acme", "7:5: tenants.acme.name: stands twice; keep one of them"),
-            ("  acme: {}", "7:3: tenants.acme: stands twice; keep one of them"),
+            ("version: 1", "7:1: version: stands twice, first on line 1; keep one"),
+            ("    name: Acme", "7:5: tenants.acme.name: stands twice, first on line 4; keep one"),
+            ("  acme: {}", "7:3: tenants.acme: stands twice, first on line 3; keep one"),
             ("    kyes: []", "7:5: tenants.acme.kyes: unknown member"),
             (
                 "    tokens: {sesion_ttl: 5m}",
@@ -563,7 +563,8 @@ class TestFolder:
         files.write("b.yaml", {"audience": "y"})
         (fault,) = files.faults_of_folder()
         assert fault == (
-            "b.yaml:1:1: audience: stands in another file of this folder too; keep one of them"
+            "b.yaml:1:1: audience: stands in another file of this folder too, a.yaml:2:1; keep one"
+            " of them"
         )
 
     def test_a_tenant_in_two_files(self, files: Files) -> None:

@@ -63,7 +63,8 @@ def check(config: Path, form: str, *, strict: bool, quiet: bool) -> None:
 
     A running server takes no file with a fault. Warnings tell what it takes and you may not
     mean: a key that ends within 14 days, an agent that no key reaches, a tenant whose users
-    can't sign in, an origin on http, an origin that stands twice.
+    can't sign in, one of several agents without a default, an origin on http, an origin that
+    stands twice, a host without a dot.
 
     Exits with 0 where the file can be used, 1 where it has a fault (or, with --strict, a
     warning), 2 for a wrong option. --quiet leaves out the summary, and warnings too unless
