@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from kataven_flask import key_ring_file
+from kataven_flask.document.yaml_files import document_files
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.registry import Registry, load_registry
 from kataven_flask.signing import Algorithm, KeyRing
-from kataven_flask.yaml_files import document_files
 
 POLL_INTERVAL: Final = 0.2
 """Seconds between two looks at the files; an edit is promised to be in force within two."""

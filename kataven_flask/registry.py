@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from kataven_flask.fault_words import model_faults
-from kataven_flask.faults import FaultyDocumentError, cross_faults
+from kataven_flask.document.fault_words import model_faults
+from kataven_flask.document.faults import FaultyDocumentError, cross_faults
+from kataven_flask.document.yaml_files import NOTHING, PlainDocument, read_document
 from kataven_flask.tenants import (
     ClientKey,
     Document,
@@ -20,7 +21,6 @@ from kataven_flask.tenants import (
     Tenant,
     TokenPolicy,
 )
-from kataven_flask.yaml_files import NOTHING, PlainDocument, read_document
 
 _Model = TypeVar("_Model", bound=BaseModel)
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, get_args
 
+from kataven_flask.document.member_types import parse_issuer
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.member_types import parse_issuer
 from kataven_flask.signing import Algorithm
 
 DEFAULT_CONFIG: Final = Path("config/tenants.yaml")

@@ -14,8 +14,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer
 
-from kataven_flask.durations import DAY, HOUR, MINUTE, SECOND, Between, Seconds
-from kataven_flask.member_types import (
+from kataven_flask.document.member_types import (
     NO_SECRET_KEY,
     AgentId,
     AllowlistEntry,
@@ -31,6 +30,7 @@ from kataven_flask.member_types import (
     WebUrl,
     parse_issuer,
 )
+from kataven_flask.durations import DAY, HOUR, MINUTE, SECOND, Between, Seconds
 from kataven_flask.origins import Origin
 
 MAX_VISITOR_TTL: Final = 10 * MINUTE

@@ -12,8 +12,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kataven_flask.advice import NEAR, advice, covers, shadowed
 from kataven_flask.assets import example_config
+from kataven_flask.document.advice import NEAR, advice, covers, shadowed
 from kataven_flask.origins import Origin, OriginPattern
 from kataven_flask.registry import read_registry
 from tests.support import document

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kataven_flask.cli import main
+from kataven_flask.document.faults import DocumentPath, FaultyDocumentError
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.faults import DocumentPath, FaultyDocumentError
 from kataven_flask.registry import load_registry
 from tests.support import KEY, SECRET, document
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from kataven_flask import config_file
 from kataven_flask.assets import example_config
-from kataven_flask.config_file import change_config
-from kataven_flask.editing import Edit, add_origins, add_tenant, remove_tenant
+from kataven_flask.document import config_file
+from kataven_flask.document.config_file import change_config
+from kataven_flask.document.editing import Edit, add_origins, add_tenant, remove_tenant
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.registry import Registry, load_registry
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+from kataven_flask.document.faults import FaultyDocumentError
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.faults import FaultyDocumentError
 from kataven_flask.key_ring_file import KEY_RING_FILE, change_key_ring
 from kataven_flask.live import (
     LOOK_TIMEOUT,

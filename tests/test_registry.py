@@ -13,8 +13,8 @@ import yaml
 
 from kataven_flask.assets import example_config
 from kataven_flask.demo import run as demo
+from kataven_flask.document.faults import FaultyDocumentError
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.faults import FaultyDocumentError
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry, load_registry

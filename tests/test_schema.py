@@ -18,12 +18,12 @@ from pydantic import ValidationError
 
 from kataven_flask.assets import example_config
 from kataven_flask.cli import main
+from kataven_flask.document.faults import DocumentPath
+from kataven_flask.document.schema import document_schema
+from kataven_flask.document.yaml_files import read_document
 from kataven_flask.durations import DAY, number_pattern
-from kataven_flask.faults import DocumentPath
 from kataven_flask.registry import read_registry
-from kataven_flask.schema import document_schema
 from kataven_flask.tenants import Document
-from kataven_flask.yaml_files import read_document
 from tests.support import KEY, document
 
 COMMITTED = example_config().with_name("tenants.schema.json")

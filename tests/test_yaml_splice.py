@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from kataven_flask.assets import example_config
-from kataven_flask.yaml_splice import LayoutError, Path, append, put, remove
-from kataven_flask.yaml_words import block, flow
+from kataven_flask.document.yaml_splice import LayoutError, Path, append, put, remove
+from kataven_flask.document.yaml_words import block, flow
 
 SHIPPED = example_config().read_text()
 KEY: Path = ("tenants", "acme", "keys", 0)

@@ -10,7 +10,7 @@ import click
 from kataven_flask.cli.changes import Editor
 from kataven_flask.cli.complete import complete_tenant
 from kataven_flask.cli.options import config_option, dry_run_option, quiet_option
-from kataven_flask.editing import add_agent
+from kataven_flask.document.editing import add_agent
 from kataven_flask.tenants import AuthMode
 
 

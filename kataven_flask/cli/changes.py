@@ -11,14 +11,14 @@ from typing import Any
 
 import click
 
-from kataven_flask.advice import advice
 from kataven_flask.cli.commands import command
 from kataven_flask.cli.output import fit, note, print_json, styled
 from kataven_flask.cli.progress import patience
-from kataven_flask.config_file import Change, Plan, change_config
+from kataven_flask.document.advice import advice
+from kataven_flask.document.config_file import Change, Plan, change_config
+from kataven_flask.document.member_types import MAX_LABEL
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.keys import Mode, generate_client_key, generate_secret_key, hash_secret_key
-from kataven_flask.member_types import MAX_LABEL
 from kataven_flask.registry import Registry
 from kataven_flask.snippet import EXAMPLE_CONNECT_URL, EXAMPLE_SERVER, snippet
 

@@ -11,11 +11,11 @@ from typing import Any, Final, Literal
 
 import click
 
-from kataven_flask.advice import advice
 from kataven_flask.cli.options import config_option, quiet_option
 from kataven_flask.cli.output import counted, print_json, styled
 from kataven_flask.cli.progress import patience
-from kataven_flask.faults import Fault, FaultyDocumentError
+from kataven_flask.document.advice import advice
+from kataven_flask.document.faults import Fault, FaultyDocumentError
 from kataven_flask.registry import Registry, read_registry
 
 Severity = Literal["error", "warning"]

@@ -16,10 +16,10 @@ from typing import Any, Final, TypeAlias
 import click
 from click.shell_completion import CompletionItem
 
+from kataven_flask.document.yaml_files import document_files, read_document
 from kataven_flask.errors import KatavenError
 from kataven_flask.settings import DEFAULT_CONFIG
 from kataven_flask.text import visible
-from kataven_flask.yaml_files import document_files, read_document
 
 MAX_SIZE: Final = 2 * 1024 * 1024
 """Bytes; a larger file takes longer to read than a person waits for a Tab."""

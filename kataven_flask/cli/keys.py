@@ -28,7 +28,7 @@ from kataven_flask.cli.options import (
 )
 from kataven_flask.cli.output import print_json, table
 from kataven_flask.cli.reading import read_tenants
-from kataven_flask.editing import (
+from kataven_flask.document.editing import (
     SHORT_HASH,
     Edit,
     add_key,

@@ -13,7 +13,7 @@ from kataven_flask.cli.key_choice import described, find_record
 from kataven_flask.cli.options import config_option, dry_run_option, json_option, quiet_option
 from kataven_flask.cli.output import note, print_json
 from kataven_flask.cli.reading import read_tenants
-from kataven_flask.editing import add_origins, remove_origins
+from kataven_flask.document.editing import add_origins, remove_origins
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.keys import redacted
 from kataven_flask.typed_origin import read_typed_origin

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from kataven_flask.cli.output import note
+from kataven_flask.document.schema import schema_text
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.schema import schema_text
 
 
 @click.command(short_help="Write the file's JSON Schema, for editors.")

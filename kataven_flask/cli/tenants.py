@@ -19,7 +19,7 @@ from kataven_flask.cli.options import (
 )
 from kataven_flask.cli.output import counted, print_json, styled, table
 from kataven_flask.cli.reading import read_tenants
-from kataven_flask.editing import add_tenant, find_tenant, remove_tenant
+from kataven_flask.document.editing import add_tenant, find_tenant, remove_tenant
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tenants import AuthMode, Tenant, TokenPolicy
 from kataven_flask.text import printable

@@ -22,8 +22,8 @@ from kataven_flask.cli.token_words import (
     kind_in_words,
     what_else,
 )
+from kataven_flask.document.faults import FaultyDocumentError
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.faults import FaultyDocumentError
 from kataven_flask.inspection import Here, Inspection, inspect
 from kataven_flask.key_ring_file import as_owner_of, read_key_ring
 from kataven_flask.outlook import Reason

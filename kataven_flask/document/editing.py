@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from functools import reduce
 from typing import Any, Final, TypeAlias
 
-from kataven_flask import yaml_splice
-from kataven_flask.advice import covers
+from kataven_flask.document import yaml_splice
+from kataven_flask.document.advice import covers
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.keys import TENANT_ID
 from kataven_flask.origins import OriginPattern, OriginPatternError

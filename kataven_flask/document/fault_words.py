@@ -14,16 +14,16 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from kataven_flask.durations import OutOfRangeError
-from kataven_flask.faults import DocumentPath, Fault, Marks, did_you_mean
-from kataven_flask.member_places import (
+from kataven_flask.document.faults import DocumentPath, Fault, Marks, did_you_mean
+from kataven_flask.document.member_places import (
     example_at,
     field_at,
     known_places,
     model_at,
     place_of,
 )
-from kataven_flask.member_types import NO_TIME, WebUrlError
+from kataven_flask.document.member_types import NO_TIME, WebUrlError
+from kataven_flask.durations import OutOfRangeError
 
 _HOLDERS: Final = {2: "tenants", 4: "agents"}
 """What holds members of any name, by the number of steps down to such a member."""

@@ -9,7 +9,7 @@ from typing import Final, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from kataven_flask.faults import DocumentPath, path_text
+from kataven_flask.document.faults import DocumentPath, path_text
 from kataven_flask.tenants import Document
 
 _ANY: Final = {"tenants": "<tenant>", "agents": "<agent>", "keys": "[…]", "secrets": "[…]"}

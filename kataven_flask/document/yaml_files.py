@@ -17,9 +17,9 @@ from typing import Any, Final
 import yaml
 
 from kataven_flask.assets import example_config
+from kataven_flask.document.faults import DocumentPath, Fault, Mark, Marks
+from kataven_flask.document.yaml_faults import LOADER, lines_of, odd_blank, yaml_fault
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.faults import DocumentPath, Fault, Mark, Marks
-from kataven_flask.yaml_faults import LOADER, lines_of, odd_blank, yaml_fault
 
 NOTHING: Final[Mapping[Path, bytes]] = MappingProxyType({})
 _SUFFIXES: Final = {".yaml", ".yml"}

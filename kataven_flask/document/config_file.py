@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from kataven_flask.editing import NEW_DOCUMENT, Edit
+from kataven_flask.document.editing import NEW_DOCUMENT, Edit
+from kataven_flask.document.faults import FaultyDocumentError, Marks
+from kataven_flask.document.yaml_files import PlainDocument
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.faults import FaultyDocumentError, Marks
 from kataven_flask.registry import Registry, empty_registry, read_registry
-from kataven_flask.yaml_files import PlainDocument
 
 Plan: TypeAlias = Callable[[Registry], Edit]
 """Gives the edit for what is in force; it may raise to leave all as it is."""

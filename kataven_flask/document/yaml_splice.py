@@ -15,9 +15,9 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
+from kataven_flask.document.yaml_flow import add_child, cut_child
+from kataven_flask.document.yaml_words import block, flow
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.yaml_flow import add_child, cut_child
-from kataven_flask.yaml_words import block, flow
 
 Path: TypeAlias = tuple[str | int, ...]
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from kataven_flask.faults import DocumentPath, Fault, Marks
+from kataven_flask.document.faults import DocumentPath, Fault, Marks
 from kataven_flask.origins import DEFAULT_PORTS, OriginPattern, is_ip_address
 from kataven_flask.registry import Registry
 from kataven_flask.tenants import ClientKey, Secret, Tenant

@@ -1,0 +1,1 @@
+"""The tenants' file: read, checked, explained to editors, and edited."""
