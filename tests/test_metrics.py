@@ -90,6 +90,7 @@ def operating(folder: Path, workers: int = 2, **environ: str) -> Iterator[Operat
     config.write_text(text("first"))
     where = ("--listen", f"{LOOPBACK}:0", "--admin", f"{LOOPBACK}:0", "--workers", str(workers))
     command = (COMMAND, "serve", "--config", str(config), *where)
+    environ = {"TMPDIR": str(folder), **environ}  # a killed server leaves its folder
     with running(*command, cwd=folder, own_group=True, **environ) as server:
         yield Operator(server, config)
 

@@ -100,7 +100,8 @@ def serving(folder: Path, editor: Editor) -> Iterator[Served]:
     """Serve what an editor edits by two workers."""
     where = ("--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--workers", "2")
     what = ("--config", str(editor.path), "--threads", "4")
-    with running(COMMAND, "serve", *where, *what, cwd=folder, own_group=True) as process:
+    command = (COMMAND, "serve", *where, *what)
+    with running(*command, cwd=folder, own_group=True, TMPDIR=str(folder)) as process:
         yield Served(process, editor)
 
 
