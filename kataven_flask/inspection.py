@@ -13,11 +13,11 @@ from functools import partial
 from typing import Final
 
 from kataven_flask.keys import hash_secret_key
-from kataven_flask.outlook import Claims, Reason, file_reasons, shown, text_of, whole
+from kataven_flask.outlook import Claims, Reason, file_reasons, shown, text_of
 from kataven_flask.recognition import Kind, Unverified, recognise
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.signing import KeyRing
-from kataven_flask.times import span, utc_second
+from kataven_flask.times import is_time, span, utc_second
 from kataven_flask.tokens import (
     CLOCK_SKEW,
     SESSION_TYP,
@@ -249,16 +249,17 @@ def _required(kind: Kind) -> set[str]:
 
 
 def _type_reasons(claims: Claims) -> Iterator[Reason]:
-    wanted = {"sub": str, "jti": str, "iat": int, "exp": int}
-    for name, kind in wanted.items():
-        value = claims.get(name)
-        if value is not None and type(value) is not kind:
-            yield Reason("type", f"its {name} is no {'text' if kind is str else 'whole number'}")
+    for name in ("sub", "jti"):
+        if not isinstance(claims.get(name, ""), str | None):
+            yield Reason("type", f"its {name} is no text")
+    for name in ("iat", "exp"):
+        if not (claims.get(name) is None or is_time(claims[name])):
+            yield Reason("type", f"its {name} is no whole number of seconds of 1970 to 2106")
 
 
 def _future_reasons(claims: Claims, now: float) -> Iterator[Reason]:
-    iat = whole(claims.get("iat"))
-    if iat is not None and iat > now + CLOCK_SKEW:
+    iat = claims.get("iat")
+    if is_time(iat) and iat > now + CLOCK_SKEW:
         yield Reason(
             "future",
             f"it was minted {span(iat - now)} in the future: compare this clock with that of the"
@@ -267,13 +268,6 @@ def _future_reasons(claims: Claims, now: float) -> Iterator[Reason]:
 
 
 def _end_reasons(claims: Claims, now: float) -> Iterator[Reason]:
-    exp = whole(claims.get("exp"))
-    if exp is not None and exp <= now:
-        yield Reason("expired", f"it ended {span(now - exp)} ago, {_when(exp)}")
-
-
-def _when(seconds: int) -> str:
-    try:
-        return utc_second(seconds)
-    except ValueError:
-        return f"at {seconds}"
+    exp = claims.get("exp")
+    if is_time(exp) and exp <= now:
+        yield Reason("expired", f"it ended {span(now - exp)} ago, {utc_second(exp)}")

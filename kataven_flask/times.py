@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeGuard
 
 _MINUTE: Final = 60
 _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 _LAST: Final = 2**32
 """Seconds since the epoch (2106): a later time is a mistake, and sums of it may be no date."""
+
+
+def is_time(value: object) -> TypeGuard[int]:
+    """Tell whether a value is a whole number of seconds since the epoch, of 1970 to 2106."""
+    return type(value) is int and 0 <= value < _LAST
 
 
 def iso_utc(seconds: float) -> str:
@@ -35,7 +40,7 @@ def parse_iso(text: str) -> int:
     if time.tzinfo is None:
         raise ValueError("a time without its offset from UTC")
     seconds = math.floor(time.timestamp())
-    if not 0 <= seconds < _LAST:
+    if not is_time(seconds):
         raise ValueError("a time outside 1970 to 2106")
     return seconds
 
@@ -66,7 +71,7 @@ def utc_second(seconds: int) -> str:
     Returns:
         The time.
     """
-    if not 0 <= seconds < _LAST:
+    if not is_time(seconds):
         raise ValueError("a time outside 1970 to 2106")
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 

@@ -20,6 +20,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from kataven_flask.errors import KatavenError
 from kataven_flask.signing import KeyRing, RefreshSecret, SigningKey
 from kataven_flask.tenants import VisitorType
+from kataven_flask.times import is_time
 
 VISITOR_TYP: Final = "widget-visitor+jwt"
 SESSION_TYP: Final = "widget-session+jwt"
@@ -341,8 +342,8 @@ def _refresh_signer(secrets: Sequence[RefreshSecret]) -> Signer:
 def _verify_times(claims: Mapping[str, Any], now: float) -> None:
     """Hold `iat` and `exp` against the clock (RFC 7519, sections 4.1.4 and 4.1.6)."""
     iat, exp = claims["iat"], claims["exp"]
-    if type(iat) is not int or type(exp) is not int:
-        raise BadTokenError("its times are not whole numbers")
+    if not (is_time(iat) and is_time(exp)):
+        raise BadTokenError("its times are not whole seconds of 1970 to 2106")
     if iat > now + CLOCK_SKEW:
         raise BadTokenError("it was minted in the future; compare the servers' clocks")
     if exp <= now:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kataven_flask.app import parts_of
@@ -197,6 +197,10 @@ class TestVerdict:
         over=st.sampled_from([SESSION, VISITOR, {}]),
         typ=st.sampled_from(["widget-session+jwt", "widget-visitor+jwt"]),
     )
+    @example(payload={"iat": -(10**19)}, over=SESSION, typ="widget-session+jwt")
+    @example(payload={"iat": -1}, over=VISITOR, typ="widget-visitor+jwt")
+    @example(payload={"exp": 2**32}, over=SESSION, typ="widget-session+jwt")
+    @example(payload={"exp": 2**32 - 1}, over=SESSION, typ="widget-session+jwt")
     @settings(deadline=None, max_examples=300)
     def test_of_whatever_a_leaked_key_signs(
         self, payload: dict[str, Any], over: dict[str, Any], typ: str
@@ -271,7 +275,7 @@ class TestReasons:
             (FORGE.session()[:-8] + "AAAAAAAA", "signature", "changed, or somebody forged"),
             (FORGE.session(sub=None), "missing_claim", "it lacks sub"),
             (FORGE.session(jti=7), "type", "its jti is no text"),
-            (FORGE.session(exp=NOW + 0.5), "type", "its exp is no whole number"),
+            (FORGE.session(exp=NOW + 0.5), "type", "its exp is no whole number of seconds"),
             (FORGE.token(FORGE.header("at+jwt"), SESSION), "typ", "its typ is 'at+jwt'; ours are"),
             (FORGE.hs256(b"x"), "alg", "its alg is 'HS256', and the key it names is for ES256"),
         ],

@@ -139,7 +139,7 @@ def jwt_vectors(forge: Forge) -> Iterator[Vector]:
     for kind, make in (("visitor", forge.visitor), ("session", forge.session)):
         yield Vector("ended a second ago", kind, "expired", make(exp=NOW - 1))
         yield Vector("ends now", kind, "expired", make(exp=NOW))
-        yield Vector("ended before 1970", kind, "expired", make(exp=-1))
+        yield Vector("ended before 1970", kind, "bad", make(exp=-1))
     for name, token in _of_another_kind(forge):
         yield Vector(name, "session" if name.startswith("a visitor") else "visitor", "bad", token)
     for name, token in [
