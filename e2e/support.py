@@ -27,7 +27,8 @@ from kataven_flask.app import create_app, parts_of
 from kataven_flask.demo.connect import create_connect
 from kataven_flask.demo.shop import create_shop
 from kataven_flask.demo.stranger import create_stranger
-from kataven_flask.serve import Address, Server, WsgiApp, bind
+from kataven_flask.listening import Address, bind
+from kataven_flask.serve import Server, WsgiApp
 from kataven_flask.settings import Settings
 from tests.support import key
 

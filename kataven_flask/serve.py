@@ -1,4 +1,4 @@
-"""waitress as we run it: one listening socket, readable refusals, and an orderly end."""
+"""waitress as we run it: readable refusals, and an orderly end."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,8 +18,7 @@ from waitress.task import ErrorTask, WSGITask
 from kataven_flask import errors
 from kataven_flask.api import BROWSER_PATHS, EXPOSED
 from kataven_flask.body import BODY_LIMIT
-from kataven_flask.errors import ConfigurationError
-from kataven_flask.origins import MAX_PORT
+from kataven_flask.listening import BACKLOG
 from kataven_flask.refusals import new_request_id, write_refusal
 
 MAX_REQUEST_BODY: Final = 1024 * 1024
@@ -29,84 +27,17 @@ MAX_REQUEST_HEADERS: Final = 32 * 1024
 CONNECTION_LIMIT: Final = 1000
 IDLE_TIMEOUT: Final = 30
 """Seconds without a byte until a connection is closed."""
-BACKLOG: Final = 1024
 DRAIN_TIMEOUT: Final = 10.0
 """Seconds that the requests in flight have to end after `stop`."""
 SETTLE: Final = 0.2
 """Seconds after a connection's last byte in which its request may still be on its way."""
+HANDSHAKE: Final = 0.02
+"""Seconds in which a connection that has begun is made: a round trip to a proxy close by."""
 _POLL: Final = 1.0
-_PORT: Final = re.compile("[0-9]{1,5}")
 
 WsgiApp = Callable[..., Any]
 
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it has a line for each that waits
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen.
-
-    Args:
-        host: A host name or an IP address; an IPv6 address without brackets.
-        port: The port; 0 for a free one.
-    """
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str, option: str = "--listen") -> Address:
-        """Read `HOST:PORT` or `[IPV6]:PORT`.
-
-        Args:
-            text: What the operator wrote.
-            option: Where.
-
-        Raises:
-            ConfigurationError: It isn't one.
-        """
-        host, _, port = text.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        if not (host and _PORT.fullmatch(port) and int(port) <= MAX_PORT):
-            raise ConfigurationError(
-                f"{option} {text}: write HOST:PORT, for example 127.0.0.1:8000"
-            )
-        return cls(host, int(port))
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-def bind(address: Address) -> socket.socket:
-    """Open the listening socket.
-
-    Args:
-        address: Where to listen.
-
-    Raises:
-        ConfigurationError: It is taken, not ours, or not an address.
-
-    Returns:
-        The socket, listening: who connects from now on waits for a server.
-    """
-    try:
-        found = socket.getaddrinfo(
-            address.host, address.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        family, kind, protocol, _, where = found[0]
-        listener = socket.socket(family, kind, protocol)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(where)
-            listener.listen(BACKLOG)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        raise ConfigurationError(f"can't listen on {address}: {error.strerror}") from error
-    except UnicodeError as error:
-        raise ConfigurationError(f"can't listen on {address}: not a host name") from error
-    return listener
 
 
 class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
@@ -216,6 +147,9 @@ class Server:
 
     def _accept_the_waiting(self) -> None:
         """Take in whoever has connected by now; closing the socket would cut them off."""
+        made = time.monotonic() + HANDSHAKE
+        while (left := made - time.monotonic()) > 0:
+            self._turn(left)
         known = -1
         while known < len(self._server.active_channels):
             known = len(self._server.active_channels)

@@ -12,9 +12,11 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Final, NoReturn
 
+from kataven_flask.listening import turn_away
 from kataven_flask.serve import Server
 
 POLL_INTERVAL: Final = 0.25
@@ -61,13 +63,21 @@ def run_workers(
         The exit status.
     """
     if len(jobs) == 1:
-        _run_until_signal(jobs[0].make_server(), ready)
+        (job,) = jobs
+        _run_until_signal(job.make_server(), partial(turn_away, job.listener), ready)
         return 0
     return _Parent(jobs, idle, ended).run(ready)
 
 
-def _run_until_signal(server: Server, ready: Callable[[], None] = lambda: None) -> None:
+def _nothing() -> None:
+    pass
+
+
+def _run_until_signal(
+    server: Server, ending: Callable[[], None] = _nothing, ready: Callable[[], None] = _nothing
+) -> None:
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        ending()
         server.stop()
 
     for number in _ENDING:
@@ -138,7 +148,7 @@ class _Parent:
             for listener in self._listeners - {job.listener}:
                 listener.close()  # who connects there is to wait for nobody but its own server
             server = job.make_server()
-            threading.Thread(target=self._stop_with_parent, args=(server,), daemon=True).start()
+            threading.Thread(target=self._stop_with_parent, args=(server, job), daemon=True).start()
             _run_until_signal(server)
             status = 0
         except Exception:  # noqa: BLE001 - the parent gets the status, the log the rest
@@ -148,13 +158,16 @@ class _Parent:
             sys.stderr.flush()
             os._exit(status)
 
-    def _stop_with_parent(self, server: Server) -> None:
+    def _stop_with_parent(self, server: Server, job: Job) -> None:
         os.read(self._alive, 1)  # returns at the end of the file alone
+        turn_away(job.listener)  # as the other workers do, now
         server.stop()
 
     def _stop(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
         for listener in self._listeners:
+            if listener.fileno() != -1:
+                turn_away(listener)
             listener.close()  # the workers' copies go too, and then nobody is kept waiting
         for child in self._children:
             with suppress(ProcessLookupError):  # it has ended, and wasn't waited for yet

@@ -51,7 +51,7 @@ LAYERS = [
     ["handshake", "outlook"],
     ["inspection", "throttle", "refusals"],
     ["api"],
-    ["app"],
+    ["app", "listening"],
     ["serve", "admin"],
     ["workers"],
     ["demo", "demo.pages"],

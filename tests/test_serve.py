@@ -16,8 +16,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kataven_flask.errors import ConfigurationError
-from kataven_flask.serve import Address, bind
 from tests.running import BOUND, COMMAND, Running, running
 from tests.support import KEY, ORIGIN, document
 
@@ -289,26 +287,6 @@ def test_flask_runs_it_too(tmp_path: Path) -> None:
         assert ask(port, "POST", GUEST, json.dumps({"client_key": KEY}))[0] == 200
 
 
-@pytest.mark.parametrize(
-    ("text", "address"),
-    [
-        ("127.0.0.1:8000", Address("127.0.0.1", 8000)),
-        ("[::1]:8000", Address("::1", 8000)),
-        ("localhost:0", Address("localhost", 0)),
-    ],
-)
-def test_an_address_is_read_and_written(text: str, address: Address) -> None:
-    """`--listen` takes a host or an IP address of either family."""
-    assert Address.parse(text) == address
-    assert str(address) == text
-
-
-def test_a_port_of_another_user_is_one_line() -> None:
-    """An address that isn't this machine's is told in a line."""
-    with pytest.raises(ConfigurationError, match=r"can't listen on 192\.0\.2\.1:80"):
-        bind(Address("192.0.2.1", 80))
-
-
 def test_no_worker_outlives_its_parent(tmp_path: Path) -> None:
     """Where the parent is killed outright, the port is free again shortly."""
     with serving(tmp_path, "--workers", "2") as server:
@@ -368,11 +346,3 @@ def test_a_header_that_is_refused_unread_is_refused_readably(tmp_path: Path) -> 
         assert response.headers["X-Error-Code"] == "invalid_request"
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         connection.close()
-
-
-def test_two_on_one_port() -> None:
-    """The second of two servers that start at once is told in a line."""
-    with bind(Address("127.0.0.1", 0)) as first:
-        port = first.getsockname()[1]
-        with pytest.raises(ConfigurationError, match="Address already in use"):
-            bind(Address("127.0.0.1", port))

@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from kataven_flask.key_ring_file import open_key_ring
-from kataven_flask.serve import Address, Server, bind
+from kataven_flask.listening import Address, bind
+from kataven_flask.serve import Server
 from kataven_flask.signing import KeyRing, RefreshSecret, make_signing_key
 from kataven_flask.tokens import (
     SESSION_TYP,

@@ -21,10 +21,11 @@ from kataven_flask.app import create_app, parts_of
 from kataven_flask.cli.options import config_option, instance_option, state_option
 from kataven_flask.cli.output import counted, note
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.listening import Address, bind
 from kataven_flask.live import Live, log_news
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
-from kataven_flask.serve import Address, Server, WsgiApp, bind
+from kataven_flask.serve import Server, WsgiApp
 from kataven_flask.settings import Settings, checked_issuer
 from kataven_flask.signing import Algorithm
 from kataven_flask.standing import SPEAKER, Board, Company

@@ -18,7 +18,8 @@ from kataven_flask.demo.connect import create_connect
 from kataven_flask.demo.shop import create_shop
 from kataven_flask.demo.stranger import create_stranger
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.serve import Address, Server, bind
+from kataven_flask.listening import Address, bind
+from kataven_flask.serve import Server
 from kataven_flask.settings import Settings
 
 LOOPBACK: Final = "127.0.0.1"

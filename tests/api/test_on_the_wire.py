@@ -10,7 +10,8 @@ from typing import Final
 
 import pytest
 
-from kataven_flask.serve import Address, Server, bind
+from kataven_flask.listening import Address, bind
+from kataven_flask.serve import Server
 from tests.api.wire import no_limits
 from tests.support import API, KEY, ORIGIN, Service
 
