@@ -30,8 +30,9 @@ IDLE_TIMEOUT: Final = 30
 DRAIN_TIMEOUT: Final = 10.0
 """Seconds that the requests in flight have to end after `stop`."""
 SETTLE: Final = 0.2
-"""Seconds after a connection's last byte in which its request may still be on its way."""
-HANDSHAKE: Final = 0.02
+"""Seconds after a connection's last byte, and after the end began, in which a request may still be
+on its way: by then a proxy has noticed that nobody listens here, and looks elsewhere."""
+HANDSHAKE: Final = 0.002
 """Seconds in which a connection that has begun is made: a round trip to a proxy close by."""
 _POLL: Final = 1.0
 
@@ -130,9 +131,10 @@ class Server:
         self._accept_the_waiting()
         self._server.del_channel()  # stop accepting; what is open goes on
         self._server.socket.close()
-        deadline = time.monotonic() + DRAIN_TIMEOUT
-        while self._in_flight() and time.monotonic() < deadline:
+        began = time.time()
+        while self._in_flight(began) and time.time() < began + DRAIN_TIMEOUT:
             self._turn(0.05)
+        self._close_idle()
         self._server.task_dispatcher.shutdown(timeout=1)
         wasyncore.close_all(self._map, ignore_all=True)
 
@@ -155,9 +157,19 @@ class Server:
             known = len(self._server.active_channels)
             self._server.handle_accept()
 
-    def _in_flight(self) -> bool:
+    def _in_flight(self, began: float) -> bool:
         recently = time.time() - SETTLE
         return any(
-            c.requests or c.request or c.total_outbufs_len or c.last_activity > recently
-            for c in list(self._server.active_channels.values())
+            _is_busy(channel) or max(channel.last_activity, began) > recently
+            for channel in list(self._server.active_channels.values())
         )
+
+    def _close_idle(self) -> None:
+        """Close at once what might get a request that nobody would answer any more."""
+        for channel in list(self._server.active_channels.values()):
+            if not _is_busy(channel):
+                channel.handle_close()
+
+
+def _is_busy(channel: HTTPChannel) -> bool:
+    return bool(channel.requests or channel.request or channel.total_outbufs_len)
