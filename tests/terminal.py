@@ -5,11 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
+import re
 import select
 import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -17,10 +19,11 @@ from typing import Final
 from tests.running import BOUND
 
 _OWN: Final = (
-    "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0);"
-    " os.execvp(sys.argv[1], sys.argv[1:])"
+    "import fcntl, os, signal, sys, termios; signal.signal(signal.SIGINT, signal.SIG_DFL);"
+    " os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execvp(sys.argv[1], sys.argv[1:])"
 )
-"""Makes the terminal that a process reads the one that its Ctrl-C comes from."""
+"""Makes the terminal that a process reads the one that its Ctrl-C comes from, and heeds it, which
+what is started in the background doesn't."""
 
 
 class Terminal:
@@ -40,20 +43,22 @@ class Terminal:
         """Press keys."""
         os.write(self._descriptor, keys)
 
-    def wait_for(self, text: bytes, within: float = BOUND) -> None:
-        """Wait until a text has appeared; `within` are the seconds that nothing may appear for."""
-        while text not in self.screen:
-            assert self._read(within), f"ended without {text!r}: {self.screen!r}"
+    def wait_for(self, pattern: bytes, within: float = BOUND) -> None:
+        """Wait until what a regular expression describes has appeared, for so many seconds."""
+        end = time.monotonic() + within
+        while not re.search(pattern, self.screen):
+            assert self._read(end - time.monotonic()), f"no {pattern!r}: {self.screen!r}"
 
     def ended(self) -> int:
         """Wait for the end, and return the exit status."""
-        while self._read():
+        end = time.monotonic() + BOUND
+        while self._read(end - time.monotonic()):
             pass
         return self.process.wait(BOUND)
 
-    def _read(self, bound: float = BOUND) -> bool:
-        ready, _, _ = select.select([self._descriptor], [], [], bound)
-        assert ready, f"nothing more appeared within {bound} s: {self.screen!r}"
+    def _read(self, bound: float) -> bool:
+        ready, _, _ = select.select([self._descriptor], [], [], max(bound, 0))
+        assert ready, f"it didn't appear in time: {self.screen!r}"
         try:
             part = os.read(self._descriptor, 4096)
         except OSError:  # Linux' way to say that nobody has the other side any more

@@ -328,7 +328,7 @@ class TestTerminal:
         """Run the command on a terminal, type once it asks; return its status and the screen."""
         command = [COMMAND, "tokens", "inspect", *arguments]
         with terminal(command, NO_COLOR="1") as screen:
-            screen.wait_for(b"(it isn't shown): ")
+            screen.wait_for(rb"\(it isn't shown\): ")
             screen.type(typed)
             return screen.ended(), screen.screen
 
