@@ -1,6 +1,6 @@
 // What is small and knows nothing of the rest.
 
-const CHAT = "M21 11.5a8.4 8.4 0 0 1-12.3 7.5L3 21l2-5.7A8.4 8.4 0 1 1 21 11.5z";
+const CHAT = "M3 4h18v13H9l-5 4v-4H3z";
 
 const ignore = () => {};
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -16,7 +16,6 @@ function el(kind, properties, ...children) {
 
 function icon(path) {
   const [svg, shape] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  svg.setAttribute("viewBox", "0 0 24 24");
   svg.ariaHidden = "true";
   shape.setAttribute("d", path);
   svg.append(shape);
@@ -31,12 +30,12 @@ function picture(src) {
 }
 
 /**
- * Black or white, whichever has more contrast by WCAG 2: never less than 4.5 to 1. The power is not quite
- * sRGB's curve, but near enough for that: all 16,777,216 colors were tried.
+ * Black or white on a color, `rgb(…)`, whichever has more contrast by WCAG 2: never less than 4.5 to 1.
+ * The power is not quite sRGB's curve, but near enough for that: all 16,777,216 colors were tried.
  */
-function readableOn(hex) {
-  const light = [0.2126, 0.7152, 0.0722].reduce((sum, part, i) => sum + part * (parseInt(hex.slice(1 + 2 * i, 3 + 2 * i), 16) / 255) ** 2.2, 0);
-  return light > 0.18 ? "#000" : "#fff";
+function readableOn(color) {
+  const [r, g, b] = color.match(/\d+/g).map((part) => (part / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000" : "#fff";
 }
 
 /** Whom a token claims to be of: to compare two of them, the server alone believes it. */

@@ -28,6 +28,6 @@ const STRINGS = {
 const REMEDIES = {
   __proto__: null,
   origin_not_allowed: `Add ${location.origin} to this key's domain_allowlist.`,
-  user_token_failed: "userToken must give a visitor token, or null for nobody.",
-  network_error: "Is the API up, and in this page's connect-src?",
+  user_token_failed: "userToken must give a visitor token, or null.",
+  network_error: "Is the API up, and in the page's connect-src?",
 };

@@ -5,10 +5,12 @@ const DRAWN_LINES = 50; // as many as are kept
 
 /** The launcher and the panel. It is told what to show, and tells what the visitor does. */
 function createView(strings, on) {
+  const close = () => turn(false);
+  const toggle = () => turn(panel.hidden);
   const name = el("h2");
   const who = el("p.who");
   const shut = el("button.close", { ariaLabel: strings.close, onclick: close }, icon("M6 6l12 12M18 6L6 18"));
-  const head = el("header", {}, picture(), el("div", {}, name, who), shut);
+  const head = el("header", {}, "", el("div", {}, name, who), shut);
   const greeting = el("p.agent");
   const log = el("div.log", { role: "log", tabIndex: 0, ariaLabel: strings.log }, greeting);
   const status = el("div", { role: "status" });
@@ -16,10 +18,10 @@ function createView(strings, on) {
   const send = el("button.send", { ariaLabel: strings.send }, icon("M12 20V4M5 11l7-7 7 7"));
   const form = el("form", { onsubmit: submit }, input, send);
   const notice = el("p.notice");
-  const panel = el("section", { role: "dialog", tabIndex: -1, hidden: true, onkeydown: key }, head, log, status, form, notice);
+  const panel = el("section", { role: "dialog", tabIndex: -1, hidden: true }, head, log, status, form, notice);
   const label = el("span");
-  const launcher = el("button.launcher", { ariaExpanded: false, onclick: toggle }, picture(), label);
-  const root = el("div", {}, panel, launcher);
+  const launcher = el("button.launcher", { ariaExpanded: false, onclick: toggle }, "", label);
+  const root = el("div.root", {}, panel, launcher);
   const host = el("kataven-widget", { popover: "manual" });
   const small = matchMedia(NARROW);
   let opener;
@@ -29,94 +31,84 @@ function createView(strings, on) {
   const shadow = host.attachShadow({ mode: "open" });
   shadow.adoptedStyleSheets = [sheet];
   shadow.append(root);
-  // What is typed here must not set off the page's own shortcuts.
-  for (const type of ["keydown", "keypress", "keyup"]) root.addEventListener(type, (event) => event.stopPropagation());
+  root.onkeydown = root.onkeypress = root.onkeyup = key;
   small.onchange = fit;
-  brand({});
-  show("loading");
 
-  function brand({ agent = {}, branding = {} }) {
-    for (const part of ["primary", "accent"]) {
-      const hex = (branding[`${part}_color`] || "#3f4654").replace(/^#(.)(.)(.)$/, "#$1$1$2$2$3$3");
-      root.style.setProperty(`--${part}`, hex);
-      root.style.setProperty(`--on-${part}`, readableOn(hex));
-    }
-    root.dataset.at = branding.launcher_position || "br";
-    name.textContent = panel.ariaLabel = agent.display_name || strings.title;
-    label.textContent = branding.launcher_label || strings.launcher;
-    notice.textContent = branding.privacy_notice;
-    greeting.textContent = agent.greeting;
-    head.firstChild.replaceWith(picture(agent.avatar_url || branding.logo_url));
-    launcher.firstChild.replaceWith(picture(branding.logo_url));
-  }
+  const view = {
+    host, input, close, toggle,
 
-  /** Shows how things stand, with a word about it where one is needed. */
-  function show(state, { title, detail, code, bad } = {}) {
-    mark("state", state);
-    mark("errorCode", code);
-    launcher.hidden = state === "loading";
-    form.hidden = notice.hidden = state === "refused";
-    log.hidden = form.hidden && !log.children[1];
-    const note = el(bad ? "p.bad" : "p");
-    if (title) note.append(el("strong", {}, title), detail || "");
-    if (bad) note.append(el("code", {}, code));
-    // What is there already isn't read out again.
-    if (!note.isEqualNode(status.firstChild)) status.replaceChildren(note);
-    // A draft stays; the log keeps its focus meanwhile.
-    const ready = state === "ready" && !!on.send;
-    const move = input.disabled === ready && (ready ? log : form).contains(shadow.activeElement);
-    input.disabled = send.disabled = !ready;
-    if (move) enter();
-    fit();
-  }
+    brand({ agent = {}, branding = {} }) {
+      const { style } = el("i"); // takes a color and nothing else
+      for (const part of ["primary", "accent"]) {
+        style.color = "#3f4654";
+        style.color = branding[`${part}_color`];
+        root.style.setProperty(`--${part}`, style.color);
+        root.style.setProperty(`--on-${part}`, readableOn(style.color));
+      }
+      root.dataset.at = branding.launcher_position || "br";
+      name.textContent = panel.ariaLabel = agent.display_name || strings.title;
+      label.textContent = branding.launcher_label || strings.launcher;
+      notice.textContent = branding.privacy_notice;
+      greeting.textContent = agent.greeting;
+      head.firstChild.replaceWith(picture(agent.avatar_url || branding.logo_url));
+      launcher.firstChild.replaceWith(picture(branding.logo_url));
+    },
+
+    /** Shows how things stand, with a word about it where one is needed. */
+    show(state, { title, detail, code, bad } = {}) {
+      mark("state", state);
+      mark("errorCode", code);
+      launcher.hidden = state === "loading";
+      form.hidden = notice.hidden = state === "refused";
+      log.hidden = form.hidden && !log.children[1];
+      const note = el(bad ? "p.bad" : "p");
+      if (title) note.append(el("strong", {}, title), detail ? `\n${detail}` : "", bad ? `\n${code}` : "");
+      // What is there already isn't read out again.
+      if (!note.isEqualNode(status.firstChild)) status.replaceChildren(note);
+      // A draft stays; the log keeps its focus meanwhile.
+      const ready = state === "ready" && !!on.send;
+      const move = input.disabled === ready && (ready ? log : form).contains(shadow.activeElement);
+      input.disabled = send.disabled = !ready;
+      if (move) step(ready);
+      fit();
+    },
+
+    visitor(session) {
+      const { type, name: called, email, id } = session?.visitor || {};
+      mark("visitor", type);
+      mark("sessionId", session?.id);
+      who.textContent = type && strings[type].replace("{name}", () => called || email || id);
+    },
+
+    line(speaker, text) {
+      const said = el(`p.line.${speaker}`, {}, text);
+      log.append(said);
+      if (log.children[DRAWN_LINES + 1]) log.children[1].remove();
+      log.scrollTop = log.scrollHeight;
+      return said;
+    },
+
+    /** What is drawn already stays: a screen reader reads out all that is drawn anew. */
+    lines(lines) {
+      const rest = [...lines];
+      for (const node of [...log.children].slice(1)) {
+        const [speaker, text] = rest[0] || [];
+        if (node.matches(`.${speaker}`) && node.textContent === text) rest.shift();
+        else node.remove();
+      }
+      for (const said of rest) view.line(...said);
+    },
+
+    open: (quietly) => turn(true, quietly),
+  };
+
+  view.brand({});
+  view.show("loading");
+  return view;
 
   function mark(key, value) {
     if (value) host.dataset[key] = value;
     else delete host.dataset[key];
-  }
-
-  function usable(node) {
-    return node.offsetHeight && !node.disabled;
-  }
-
-  function enter() {
-    [input, log, shut].find(usable)?.focus();
-  }
-
-  /** Where the panel covers the page, the focus has to stay in it: also when a phone is turned. */
-  function fit() {
-    // Above whatever the page puts in front of itself, moves or cuts off.
-    if (host.isConnected) host.togglePopover?.(true);
-    const covers = small.matches && !panel.hidden && !form.hidden;
-    root.className = covers ? "root covers" : "root";
-    panel.ariaModal = covers;
-    if (covers && !panel.contains(shadow.activeElement)) enter();
-  }
-
-  function visitor(session) {
-    const { type, name: called, email, id } = session?.visitor || {};
-    mark("visitor", type);
-    mark("sessionId", session?.id);
-    who.textContent = type && strings[type].replace("{name}", () => called || email || id);
-  }
-
-  function line(speaker, text) {
-    const said = el(`p.line.${speaker}`, {}, text);
-    log.append(said);
-    if (log.children[DRAWN_LINES + 1]) log.children[1].remove();
-    log.scrollTop = log.scrollHeight;
-    return said;
-  }
-
-  /** What is drawn already stays: a screen reader reads out all that is drawn anew. */
-  function lines(lines) {
-    const rest = [...lines];
-    for (const node of [...log.children].slice(1)) {
-      const [speaker, text] = rest[0] || [];
-      if (node.matches(`.${speaker}`) && node.textContent === text) rest.shift();
-      else node.remove();
-    }
-    for (const said of rest) line(...said);
   }
 
   function turn(shown, quietly) {
@@ -127,7 +119,7 @@ function createView(strings, on) {
     launcher.ariaExpanded = shown;
     log.scrollTop = log.scrollHeight;
     fit();
-    if (shown && !quietly) enter();
+    if (shown && !quietly) step(0);
     if (!shown && inside) {
       launcher.focus();
       opener?.focus(); // takes it, unless it is gone or was nothing that can
@@ -135,16 +127,20 @@ function createView(strings, on) {
     on.toggled(shown ? "open" : "close");
   }
 
-  function open(quietly) {
-    turn(true, quietly);
+  /** Where the panel covers the page, the focus has to stay in it: also when a phone is turned. */
+  function fit() {
+    // Above whatever the page puts in front of itself, moves or cuts off.
+    if (host.isConnected) host.togglePopover?.(true);
+    const covers = small.matches && !panel.hidden && !form.hidden;
+    root.classList.toggle("covers", covers);
+    panel.ariaModal = covers;
+    if (covers && !panel.contains(shadow.activeElement)) step(0);
   }
 
-  function close() {
-    turn(false);
-  }
-
-  function toggle() {
-    turn(panel.hidden);
+  /** Moves the focus on, or back, in a ring; what comes from outside gets to the input, or near it. */
+  function step(by) {
+    const stops = [send, shut, log, input].filter((node) => node.offsetHeight && !node.disabled);
+    stops.at((stops.indexOf(shadow.activeElement) + by) % stops.length).focus();
   }
 
   function submit(event) {
@@ -156,16 +152,14 @@ function createView(strings, on) {
   }
 
   function key(event) {
-    const { key, target, shiftKey } = event;
-    if (event.isComposing) return;
+    const { key, shiftKey } = event;
+    event.stopPropagation(); // or it sets off the page's own shortcuts
+    if (event.isComposing || event.type !== "keydown") return;
     if (key === "Escape") close();
-    if (key === "Enter" && target === input && !shiftKey) submit(event);
+    if (key === "Enter" && event.target === input && !shiftKey) submit(event);
     if (key === "Tab" && panel.ariaModal === "true") {
-      const stops = [shut, log, input, send].filter(usable);
       event.preventDefault();
-      stops.at((stops.indexOf(target) + (shiftKey ? -1 : 1)) % stops.length).focus();
+      step(shiftKey ? -1 : 1);
     }
   }
-
-  return { host, input, brand, show, visitor, line, lines, open, close, toggle };
 }
