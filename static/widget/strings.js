@@ -3,9 +3,7 @@
 /** Every sentence that a visitor can meet; `init({strings})` replaces any of them. */
 const STRINGS = {
   title: "Chat",
-  launcher: "Chat with us",
   close: "Close chat",
-  log: "Conversation",
   message: "Write a message…",
   send: "Send",
   guest: "You're chatting as a guest",
@@ -27,7 +25,7 @@ const STRINGS = {
 /** For the console: what a developer can do where the server's words don't say. */
 const REMEDIES = {
   __proto__: null,
-  origin_not_allowed: `Add ${location.origin} to this key's domain_allowlist.`,
+  origin_not_allowed: `Add ${location.origin} to the key's domain_allowlist.`,
   user_token_failed: "userToken must give a visitor token, or null.",
-  network_error: "Is the API up, and in the page's connect-src?",
+  network_error: "Is the API up, and in connect-src?",
 };

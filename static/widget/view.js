@@ -12,14 +12,14 @@ function createView(strings, on) {
   const shut = el("button.close", { ariaLabel: strings.close, onclick: close }, icon("M6 6l12 12M18 6L6 18"));
   const head = el("header", {}, "", el("div", {}, name, who), shut);
   const greeting = el("p.agent");
-  const log = el("div.log", { role: "log", tabIndex: 0, ariaLabel: strings.log }, greeting);
+  const log = el("div.log", { role: "log", tabIndex: 0, ariaLabel: strings.title }, greeting);
   const status = el("div", { role: "status" });
   const input = el("textarea", { rows: 1, maxLength: 2000, ariaLabel: strings.message, placeholder: strings.message });
   const send = el("button.send", { ariaLabel: strings.send }, icon("M12 20V4M5 11l7-7 7 7"));
   const form = el("form", { onsubmit: submit }, input, send);
   const notice = el("p.notice");
   const panel = el("section", { role: "dialog", tabIndex: -1, hidden: true }, head, log, status, form, notice);
-  const label = el("span");
+  const label = el("strong");
   const launcher = el("button.launcher", { ariaExpanded: false, onclick: toggle }, "", label);
   const root = el("div.root", {}, panel, launcher);
   const host = el("kataven-widget", { popover: "manual" });
@@ -38,16 +38,15 @@ function createView(strings, on) {
     host, input, close, toggle,
 
     brand({ agent = {}, branding = {} }) {
-      const { style } = el("i"); // takes a color and nothing else
-      for (const part of ["primary", "accent"]) {
+      const { style } = root; // takes a color and nothing else, and gives it as rgb(…)
+      style.cssText = ["primary", "accent"].map((part) => {
         style.color = "#3f4654";
         style.color = branding[`${part}_color`];
-        root.style.setProperty(`--${part}`, style.color);
-        root.style.setProperty(`--on-${part}`, readableOn(style.color));
-      }
+        return `--${part}: ${style.color}; --on-${part}: ${readableOn(style.color)};`;
+      }).join("");
       root.dataset.at = branding.launcher_position || "br";
       name.textContent = panel.ariaLabel = agent.display_name || strings.title;
-      label.textContent = branding.launcher_label || strings.launcher;
+      label.textContent = branding.launcher_label || strings.title;
       notice.textContent = branding.privacy_notice;
       greeting.textContent = agent.greeting;
       head.firstChild.replaceWith(picture(agent.avatar_url || branding.logo_url));
