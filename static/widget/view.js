@@ -17,7 +17,7 @@ function createView(strings, on) {
   const input = el("textarea", { rows: 1, maxLength: 2000, ariaLabel: strings.message, placeholder: strings.message });
   const send = el("button.send", { ariaLabel: strings.send }, icon("M12 20V4M5 11l7-7 7 7"));
   const form = el("form", { onsubmit: submit }, input, send);
-  const notice = el("p.notice");
+  const notice = el("p");
   const panel = el("section", { role: "dialog", tabIndex: -1, hidden: true }, head, log, status, form, notice);
   const label = el("strong");
   const launcher = el("button.launcher", { ariaExpanded: false, onclick: toggle }, "", label);
@@ -40,7 +40,7 @@ function createView(strings, on) {
     brand({ agent = {}, branding = {} }) {
       const { style } = root; // takes a color and nothing else, and gives it as rgb(…)
       style.cssText = ["primary", "accent"].map((part) => {
-        style.color = "#3f4654";
+        style.color = "#444";
         style.color = branding[`${part}_color`];
         return `--${part}: ${style.color}; --on-${part}: ${readableOn(style.color)};`;
       }).join("");
