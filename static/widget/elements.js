@@ -1,37 +1,41 @@
 // What is small and knows nothing of the rest.
 
+const CHAT = "M3 4h18v13H9l-5 4v-4H3z";
+
 const ignore = () => {};
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-function el(tag, properties, ...children) {
+/** `el("p.who", { id: "x" }, "text")`: what stands in it is text, whoever wrote it. */
+function el(kind, properties, ...children) {
+  const [tag, ...classes] = kind.split(".");
   const node = Object.assign(document.createElement(tag), properties);
+  node.classList.add(...classes);
   node.append(...children);
   return node;
 }
 
 function icon(path) {
   const [svg, shape] = ["svg", "path"].map((tag) => document.createElementNS("http://www.w3.org/2000/svg", tag));
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
+  svg.ariaHidden = "true";
   shape.setAttribute("d", path);
   svg.append(shape);
   return svg;
 }
 
-/** An image that leaves no hole where the page's CSP, or the network, keeps it out. */
+/** An icon, and the image in its place once that is here: the page's CSP, or the network, may keep it out. */
 function picture(src) {
-  const image = el("img", { alt: "", referrerPolicy: "no-referrer", onerror: () => image.remove() });
-  image.src = src;
-  return image;
+  const stand = icon(CHAT);
+  el("img", { alt: "", referrerPolicy: "no-referrer", onload() { stand.replaceWith(this); }, src: src || "" });
+  return stand;
 }
 
-/** Black or white, whichever has more contrast by WCAG 2: never less than 4.5 to 1. */
-function readableOn(hex) {
-  const [r, g, b] = [1, 3, 5].map((i) => {
-    const part = parseInt(hex.slice(i, i + 2), 16) / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#000" : "#fff";
+/**
+ * Black or white on a color, `rgb(…)`, whichever has more contrast by WCAG 2: never less than 4.5 to 1.
+ * The power is not quite sRGB's curve, but near enough for that: all 16,777,216 colors were tried.
+ */
+function readableOn(color) {
+  const [r, g, b] = color.match(/\d+/g).map((part) => (part / 255) ** 2.2);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.18 ? "#000" : "#fff";
 }
 
 /** Whom a token claims to be of: to compare two of them, the server alone believes it. */

@@ -3,31 +3,29 @@
 /** Every sentence that a visitor can meet; `init({strings})` replaces any of them. */
 const STRINGS = {
   title: "Chat",
-  launcher: "Chat with us",
   close: "Close chat",
-  log: "Conversation",
   message: "Write a message…",
   send: "Send",
   guest: "You're chatting as a guest",
   user: "You're signed in as {name}",
-  no_line: "This agent has no line yet, so messages can't be sent.",
+  no_line: "This agent can't take messages yet.",
   not_delivered: "That message wasn't delivered. Please try again.",
   please_sign_in: "Please sign in to start chatting.",
   not_signed_in: "We couldn't confirm your sign-in.",
-  session_over: "This session has ended. Reload the page to go on.",
+  session_over: "This session has ended. Please reload the page.",
   retrying: "The chat can't be reached. Trying again…",
   refused: "The chat can't start here.",
   origin_not_allowed: "This site isn't on the widget's allowlist.",
-  unknown_client_key: "This widget's client key isn't known.",
+  unknown_client_key: "This client key isn't known.",
   client_key_disabled: "This widget has been switched off.",
-  agent_disabled: "This agent is switched off right now.",
+  agent_disabled: "This agent is switched off.",
   auth_mode_forbidden: "This agent only talks with guests.",
 };
 
 /** For the console: what a developer can do where the server's words don't say. */
 const REMEDIES = {
   __proto__: null,
-  origin_not_allowed: `Add ${location.origin} to this key's domain_allowlist.`,
-  user_token_failed: "userToken has to give a visitor token, or null for nobody.",
-  network_error: "Is the API up, and in connect-src of this page's CSP?",
+  origin_not_allowed: `Add ${location.origin} to the key's domain_allowlist.`,
+  user_token_failed: "userToken must give a visitor token, or null.",
+  network_error: "Is the API up, and in connect-src?",
 };

@@ -1,123 +1,145 @@
 // The launcher and the panel.
 
-const NARROW = "(max-width: 480px)"; // as in style.css
-
-
+const NARROW = "(max-width: 480px), (max-height: 400px)"; // too little for the panel and the page
+const DRAWN_LINES = 50; // as many as are kept
 
 /** The launcher and the panel. It is told what to show, and tells what the visitor does. */
 function createView(strings, on) {
-  const host = el("kataven-widget");
+  const close = () => turn(false);
+  const toggle = () => turn(panel.hidden);
   const name = el("h2");
-  const who = el("p", { className: "who" });
-  const shut = el("button", { className: "close", type: "button", ariaLabel: strings.close, onclick: close },
-    icon("M6 6l12 12M18 6L6 18"));
-  const head = el("div", { className: "head" }, el("div", {}, name, who), shut);
-  const log = el("div", { className: "log", role: "log", tabIndex: 0, ariaLabel: strings.log });
+  const who = el("p.who");
+  const shut = el("button.close", { ariaLabel: strings.close, onclick: close }, icon("M6 6l12 12M18 6L6 18"));
+  const head = el("header", {}, "", el("div", {}, name, who), shut);
+  const greeting = el("p.agent");
+  const log = el("div.log", { role: "log", tabIndex: 0, ariaLabel: strings.title }, greeting);
   const status = el("div", { role: "status" });
-  const input = el("textarea", { rows: 1, maxLength: 2000, placeholder: strings.message, ariaLabel: strings.message });
-  const send = el("button", { className: "send", ariaLabel: strings.send }, icon("M11 13L20 4l-5 16-4-7-7-3z"));
+  const input = el("textarea", { rows: 1, maxLength: 2000, ariaLabel: strings.message, placeholder: strings.message });
+  const send = el("button.send", { ariaLabel: strings.send }, icon("M12 20V4M5 11l7-7 7 7"));
   const form = el("form", { onsubmit: submit }, input, send);
-  const notice = el("p", { className: "notice" });
-  const panel = el("section", { role: "dialog", hidden: true, onkeydown: key }, head, log, status, form, notice);
-  const label = el("span");
-  const badge = el("span", { className: "badge", textContent: "!" });
-  const launcher = el("button", { className: "launcher", type: "button", hidden: true, ariaExpanded: "false", onclick: toggle },
-    icon("M21 11.5a8.4 8.4 0 0 1-12.3 7.5L3 21l2-5.7A8.4 8.4 0 1 1 21 11.5z"), label, badge);
-  const root = el("div", { className: "root" }, panel, launcher);
-  let opener = null;
+  const notice = el("p");
+  const panel = el("section", { role: "dialog", tabIndex: -1, hidden: true }, head, log, status, form, notice);
+  const label = el("strong");
+  const launcher = el("button.launcher", { ariaExpanded: false, onclick: toggle }, "", label);
+  const root = el("div.root", {}, panel, launcher);
+  const host = el("kataven-widget", { popover: "manual" });
+  const small = matchMedia(NARROW);
+  let opener;
 
   const sheet = new CSSStyleSheet(); // passes a strict CSP, which a <style> doesn't
   sheet.replaceSync(STYLE);
   const shadow = host.attachShadow({ mode: "open" });
   shadow.adoptedStyleSheets = [sheet];
   shadow.append(root);
-  // What is typed here must not set off the page's own shortcuts.
-  for (const type of ["keydown", "keypress", "keyup"]) root.addEventListener(type, (event) => event.stopPropagation());
-  brand({});
-  show("loading");
-  launcher.hidden = true;
+  root.onkeydown = root.onkeypress = root.onkeyup = key;
+  small.onchange = fit;
 
-  function brand({ agent = {}, branding = {} }) {
-    for (const part of ["primary", "accent"]) {
-      const given = String(branding[`${part}_color`]).replace(/^#(.)(.)(.)$/, "#$1$1$2$2$3$3");
-      const hex = /^#[0-9a-f]{6}$/i.test(given) ? given : "#3f4654";
-      root.style.setProperty(`--${part}`, hex);
-      root.style.setProperty(`--on-${part}`, readableOn(hex));
-    }
-    host.dataset.at = branding.launcher_position || "br";
-    name.textContent = panel.ariaLabel = agent.display_name || strings.title;
-    label.textContent = branding.launcher_label || strings.launcher;
-    notice.textContent = branding.privacy_notice || "";
-    root.querySelectorAll("img, .greeting").forEach((old) => old.remove());
-    const face = agent.avatar_url || branding.logo_url;
-    if (face) head.prepend(picture(face));
-    if (branding.logo_url) launcher.prepend(picture(branding.logo_url));
-    if (agent.greeting) log.prepend(el("p", { className: "agent greeting", dir: "auto", textContent: agent.greeting }));
+  const view = {
+    host, input, close, toggle,
+
+    brand({ agent = {}, branding = {} }) {
+      const { style } = root; // takes a color and nothing else, and gives it as rgb(…)
+      style.cssText = ["primary", "accent"].map((part) => {
+        style.color = "#444";
+        style.color = branding[`${part}_color`];
+        return `--${part}: ${style.color}; --on-${part}: ${readableOn(style.color)};`;
+      }).join("");
+      root.dataset.at = branding.launcher_position || "br";
+      name.textContent = panel.ariaLabel = agent.display_name || strings.title;
+      label.textContent = branding.launcher_label || strings.title;
+      notice.textContent = branding.privacy_notice;
+      greeting.textContent = agent.greeting;
+      head.firstChild.replaceWith(picture(agent.avatar_url || branding.logo_url));
+      launcher.firstChild.replaceWith(picture(branding.logo_url));
+    },
+
+    /** Shows how things stand, with a word about it where one is needed. */
+    show(state, { title, detail, code, bad } = {}) {
+      mark("state", state);
+      mark("errorCode", code);
+      launcher.hidden = state === "loading";
+      form.hidden = notice.hidden = state === "refused";
+      log.hidden = form.hidden && !log.children[1];
+      const note = el(bad ? "p.bad" : "p");
+      if (title) note.append(el("strong", {}, title), detail ? `\n${detail}` : "", bad ? `\n${code}` : "");
+      // What is there already isn't read out again.
+      if (!note.isEqualNode(status.firstChild)) status.replaceChildren(note);
+      // A draft stays; the log keeps its focus meanwhile.
+      const ready = state === "ready" && !!on.send;
+      const move = input.disabled === ready && (ready ? log : form).contains(shadow.activeElement);
+      input.disabled = send.disabled = !ready;
+      if (move) step(ready);
+      fit();
+    },
+
+    visitor(session) {
+      const { type, name: called, email, id } = session?.visitor || {};
+      mark("visitor", type);
+      mark("sessionId", session?.id);
+      who.textContent = type && strings[type].replace("{name}", () => called || email || id);
+    },
+
+    line(speaker, text) {
+      const said = el(`p.line.${speaker}`, {}, text);
+      log.append(said);
+      if (log.children[DRAWN_LINES + 1]) log.children[1].remove();
+      log.scrollTop = log.scrollHeight;
+      return said;
+    },
+
+    /** What is drawn already stays: a screen reader reads out all that is drawn anew. */
+    lines(lines) {
+      const rest = [...lines];
+      for (const node of [...log.children].slice(1)) {
+        const [speaker, text] = rest[0] || [];
+        if (node.matches(`.${speaker}`) && node.textContent === text) rest.shift();
+        else node.remove();
+      }
+      for (const said of rest) view.line(...said);
+    },
+
+    open: (quietly) => turn(true, quietly),
+  };
+
+  view.brand({});
+  view.show("loading");
+  return view;
+
+  function mark(key, value) {
+    if (value) host.dataset[key] = value;
+    else delete host.dataset[key];
   }
 
-  /** Shows how things stand, with a word about it where one is needed. */
-  function show(state, { title, detail, code, bad } = {}) {
-    enable(state === "ready" && !!on.send);
-    host.dataset.state = state;
-    if (code) host.dataset.errorCode = code;
-    else delete host.dataset.errorCode;
-    launcher.hidden = false;
-    badge.hidden = !bad || state === "ready";
-    panel.className = `panel ${state}`;
-    status.className = `status ${bad ? "bad" : ""}`;
-    status.replaceChildren();
-    if (title) status.append(el("strong", { textContent: title }), detail || "");
-    if (bad) status.append(el("code", { textContent: code }));
-  }
-
-  /** A draft stays; the log keeps its focus meanwhile. */
-  function enable(yes) {
-    if (input.disabled !== yes) return;
-    const move = (yes ? log : form).contains(shadow.activeElement);
-    input.disabled = send.disabled = !yes;
-    if (move) (yes ? input : log).focus();
-  }
-
-  function visitor(session) {
-    const { type, name: called, email, id } = session?.visitor || {};
-    for (const [key, value] of [["visitor", type], ["sessionId", session?.id]]) {
-      if (value) host.dataset[key] = value;
-      else delete host.dataset[key];
-    }
-    who.textContent = type ? strings[type].replace("{name}", () => called || email || id) : "";
-  }
-
-  function line(speaker, text) {
-    const said = el("p", { className: `line ${speaker}`, dir: "auto", textContent: text });
-    log.append(said);
-    log.scrollTop = log.scrollHeight;
-    return said;
-  }
-
-  function open(quietly) {
-    if (!panel.hidden) return;
-    opener = document.activeElement;
-    panel.hidden = false;
-    // On a small screen it covers the page, so the focus has to stay in it.
-    panel.ariaModal = String(matchMedia(NARROW).matches);
-    launcher.ariaExpanded = "true";
-    log.scrollTop = log.scrollHeight;
-    if (quietly !== true) [input, log, shut].find((node) => node.offsetHeight && !node.disabled)?.focus();
-    on.toggled("open");
-  }
-
-  function close() {
-    if (panel.hidden) return;
+  function turn(shown, quietly) {
+    if (panel.hidden !== shown) return;
     const inside = shadow.activeElement;
-    panel.hidden = true;
-    launcher.ariaExpanded = "false";
-    if (inside) (opener === host || opener === document.body || !opener?.isConnected ? launcher : opener).focus();
-    on.toggled("close");
+    if (shown) opener = document.activeElement;
+    panel.hidden = !shown;
+    launcher.ariaExpanded = shown;
+    log.scrollTop = log.scrollHeight;
+    fit();
+    if (shown && !quietly) step(0);
+    if (!shown && inside) {
+      launcher.focus();
+      opener?.focus(); // takes it, unless it is gone or was nothing that can
+    }
+    on.toggled(shown ? "open" : "close");
   }
 
-  function toggle() {
-    if (panel.hidden) open();
-    else close();
+  /** Where the panel covers the page, the focus has to stay in it: also when a phone is turned. */
+  function fit() {
+    // Above whatever the page puts in front of itself, moves or cuts off.
+    if (host.isConnected) host.togglePopover?.(true);
+    const covers = small.matches && !panel.hidden && !form.hidden;
+    root.classList.toggle("covers", covers);
+    panel.ariaModal = covers;
+    if (covers && !panel.contains(shadow.activeElement)) step(0);
+  }
+
+  /** Moves the focus on, or back, in a ring; what comes from outside gets to the input, or near it. */
+  function step(by) {
+    const stops = [send, shut, log, input].filter((node) => node.offsetHeight && !node.disabled);
+    stops.at((stops.indexOf(shadow.activeElement) + by) % stops.length).focus();
   }
 
   function submit(event) {
@@ -129,22 +151,14 @@ function createView(strings, on) {
   }
 
   function key(event) {
-    if (event.key === "Escape") close();
-    if (event.key === "Enter" && event.target === input && !event.shiftKey && !event.isComposing) submit(event);
-    if (event.key === "Tab" && panel.ariaModal === "true") {
-      const stops = [shut, log, input, send].filter((node) => node.offsetHeight && !node.disabled);
-      const edge = event.shiftKey ? 0 : -1;
-      if (event.target !== stops.at(edge)) return;
+    const { key, shiftKey } = event;
+    event.stopPropagation(); // or it sets off the page's own shortcuts
+    if (event.isComposing || event.type !== "keydown") return;
+    if (key === "Escape") close();
+    if (key === "Enter" && event.target === input && !shiftKey) submit(event);
+    if (key === "Tab" && panel.ariaModal === "true") {
       event.preventDefault();
-      stops.at(-1 - edge).focus();
+      step(shiftKey ? -1 : 1);
     }
   }
-
-  return {
-    host, input, brand, show, visitor, line, open, close, toggle,
-    lines(lines) {
-      log.querySelectorAll(".line").forEach((old) => old.remove());
-      lines.forEach(([speaker, text]) => line(speaker, text));
-    },
-  };
 }
