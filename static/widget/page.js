@@ -24,7 +24,7 @@ function startFromTag() {
 }
 
 const early = window.Kataven; // the page's stub, or this script once more
-if (!early || early.q) window.Kataven = Object.freeze({ init });
+if (!early || early.q) window.Kataven = { init };
 for (const call of early?.q || []) queueMicrotask(() => init(...call)); // one's mistake is not the next one's
 
 if (script && "clientKey" in script.dataset) {

@@ -49,10 +49,9 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   }
 
   /** Does what is due. One run at a time: whoever asks meanwhile shares it. */
-  function tick() {
-    if (over || within(failed, patience)) return Promise.reject(over || problem);
-    running ||= run().catch(fail).finally(() => { running = null; });
-    return running;
+  async function tick() {
+    if (over || within(failed, patience)) throw over || problem;
+    return running ||= run().catch(fail).finally(() => { running = null; });
   }
 
   const tock = () => tick().catch(ignore);
@@ -71,9 +70,9 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   async function run() {
     // A page's first run is content with what is kept: an edit is met by the next, or when somebody looks.
     const asks = begun || !config || !(session || usersOnly());
-    for (const { reason } of await Promise.allSettled([wanted && keep(), asks && configure(session?.agent_id)])) {
-      if (reason) throw reason;
-    }
+    const parts = [wanted && keep(), asks && configure(session?.agent_id)];
+    await Promise.allSettled(parts); // nothing is left running, whichever fails
+    await Promise.all(parts);
     if (wanted && !(known && session)) return run(); // signed out, or in, meanwhile
     // A sign-in may be for another agent than the page's: the panel bears the name of the one who answers.
     if (session && config.agent.id !== session.agent_id) await configure(session.agent_id);
