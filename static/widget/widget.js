@@ -27,7 +27,10 @@ function assemble(options) {
   const { host, input } = view;
 
   const keeper = createKeeper(options, name, store, {
-    config: view.brand,
+    config(config) {
+      view.brand(config);
+      if (!standing.ready && !standing.error) view.show("loading");
+    },
     session: showSession,
     ready(config, notice) {
       if (notice) problem(notice, "ready");
