@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-import gzip
 import hashlib
 import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
+
+from zopfli.gzip import compress
 
 from kataven_flask.assets import static_dir
 
@@ -32,7 +33,6 @@ SCRIPTS: Final = (
 STYLE: Final = "style.css"
 _BANNER: Final = "/*! Kataven widget v1 | MIT */"
 _WRAPPED: Final = "(() => {{ 'use strict'; const STYLE = {style}; {scripts} }})();"
-_GZIP_LEVEL: Final = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Script:
 
     Args:
         text: UTF-8.
-        packed: The same as gzip (RFC 1952).
+        packed: The same as gzip (RFC 1952), by a packer that is slow and thorough.
         integrity: What a `<script integrity>` may demand (W3C, Subresource Integrity).
     """
 
@@ -74,8 +74,7 @@ def build(folder: Path) -> Script:
     source = _WRAPPED.format(style=json.dumps(style), scripts=scripts)
     text = f"{_BANNER}\n{_squeezed('application/javascript', source)}\n".encode()
     digest = base64.b64encode(hashlib.sha384(text).digest()).decode()
-    packed = gzip.compress(text, _GZIP_LEVEL, mtime=0)
-    return Script(text, packed, f"sha384-{digest}")
+    return Script(text, compress(text), f"sha384-{digest}")
 
 
 def _squeezed(kind: str, text: str) -> str:

@@ -128,6 +128,7 @@ KNOWN_TO = {
     "limits": {"throttle"},
     "waitress": {"serve"},
     "minify": {"widget"},
+    "zopfli": {"widget"},
     "click": {"cli"},
     "redis": {"store.redis"},
     "sqlite3": {"store.sqlite"},

@@ -4,32 +4,32 @@ const script = document.currentScript; // none any longer when this has run
 const home = script?.src && new URL(script.src).origin;
 const widgets = new Map();
 
-function init(options = {}) {
-  const { publicKey } = options;
-  if (/^sk_/.test(publicKey)) throw new TypeError("Kataven: a secret key in a page is public. Rotate it now.");
-  if (!publicKey) throw new TypeError("Kataven.init needs a publicKey (pk_…).");
+function init(options = {}, then) {
+  const { publicKey, userToken } = options;
+  if (!/^pk_/.test(publicKey)) throw new TypeError("Kataven.init needs a publicKey, pk_…, and never a secret key, sk_….");
   const apiUrl = (options.apiUrl || home || "").replace(/\/+$/, "");
-  if (!apiUrl) throw new TypeError("Kataven.init needs an apiUrl.");
   const known = widgets.get(publicKey);
-  if (known && "userToken" in options) known.handle.identify(options.userToken ?? null).catch(ignore);
-  if (known) known.place(); // a page that swaps its body took it away
-  else widgets.set(publicKey, assemble({ ...options, apiUrl }));
-  return widgets.get(publicKey).handle;
+  if (!known) widgets.set(publicKey, assemble({ ...options, apiUrl }));
+  else if (userToken !== undefined) known.handle.identify(userToken).catch(ignore);
+  const { handle, place } = widgets.get(publicKey);
+  place();
+  then?.(handle);
+  return handle;
 }
-
-window.Kataven ??= Object.freeze({ init });
 
 /** The tag names nobody, so it lets the page's own `init` come first; after that this one does nothing. */
 function startFromTag() {
-  const { clientKey, agent, connectUrl } = script.dataset;
-  window.Kataven.init({ publicKey: clientKey, agentId: agent, connectUrl, apiUrl: home });
+  const { clientKey, agent, connectUrl, mint, persist } = script.dataset;
+  window.Kataven.init({ publicKey: clientKey, agentId: agent, connectUrl, mint, persist: persist === "true", apiUrl: home });
 }
 
-if (script?.dataset.clientKey) {
+const early = window.Kataven; // the page's stub, or this script once more
+if (!early || early.q) window.Kataven = { init };
+for (const call of early?.q || []) queueMicrotask(() => init(...call)); // one's mistake is not the next one's
+
+if (script && "clientKey" in script.dataset) {
   const later = () => setTimeout(startFromTag); // behind the page's own listeners
-  const [navigation] = performance.getEntriesByType("navigation");
-  // By the clock: while deferred scripts run, the state is "interactive" already, but init may yet come.
-  const parsed = document.readyState === "complete" || navigation?.domContentLoadedEventStart > 0;
-  if (parsed) later();
-  else window.addEventListener("DOMContentLoaded", later, { once: true });
+  // What isn't async is there before the page is parsed, unless a script put it in later.
+  if (script.async || document.readyState === "complete") later();
+  else addEventListener("DOMContentLoaded", later);
 }

@@ -1,162 +1,174 @@
-// The session of this tab: begun, renewed and ended.
+// The session: begun, renewed and ended.
 
-const MAX_BACKOFF = 60_000; // ms
+const POLL = 20_000; // ms
+const MAX_BACKOFF = 60_000;
+
+// The session is over, but a new one may begin.
+const ENDED = /^(invalid|expired|reused)_refresh_token|^revoked_session/;
 
 
-/** Begins, renews and ends the session of this tab. How any of it looks is not its business. */
-function createKeeper({ apiUrl, publicKey, agentId, userToken }, name, store, on) {
-  let session = null;
-  let config = null;
-  let asked = 1; // how often the page has said who is here
-  let met = 0; // which of these the session is that of
-  let notice = null; // why the visitor is a guest though the page says otherwise
-  let refusal = null; // what the last run came to
-  let running = null;
-  let restarted = false;
+/** Begins, renews and ends the session. How any of it looks is not its business. */
+function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, persist }, name, store, on) {
+  let session;
+  let config;
+  let known; // whether the session is that of whom the page says is here
+  let fresh; // whether this page has fetched the config itself
+  let begun; // whether this page has been ready
+  let notice; // why the visitor is a guest though the page says otherwise
+  let problem; // what the last run came to
+  let failed = 0; // when that was
+  let patience = 0; // for how long nothing is tried again
   let tries = 0;
-  let over = false;
-  let notBefore = 0;
+  let over;
+  let running;
   let timer;
   let spent;
-  let configuring;
 
-  const channel = window.BroadcastChannel && new BroadcastChannel(name);
-  if (channel) channel.onmessage = ({ data }) => hear(data || {});
-
-  const due = () => Date.now() >= session.renewAt;
-  const alive = () => session?.expires > Date.now();
+  /** A clock that was set back makes everything old: rather too early than never. */
+  const within = (since, ms, age = Date.now() - since) => age >= 0 && age < ms;
+  const young = (ms) => within(session?.sent, ms);
+  const alive = () => young(session?.life);
+  const due = () => wanted && !young(session?.renew);
   const isUser = () => session?.visitor.type === "user";
-  const idle = async () => { while (running) await running.catch(ignore); };
+  const usersOnly = () => config?.agent.auth_mode === "user";
+  const idle = async () => {
+    wanted = true;
+    while (running) await running.catch(ignore);
+  };
+  const post = (path, body, options) => request(`${apiUrl}/api/v1/widget/auth/${path}`, { method: "POST", body: JSON.stringify(body), ...options });
+  const channel = window.BroadcastChannel && new BroadcastChannel(name);
+  if (channel) channel.onmessage = ({ data }) => hear(data);
 
-  /** Does what is due. One run at a time: whoever asks meanwhile shares it. */
-  function tick() {
-    if (refusal && (!refusal.retryable || Date.now() < notBefore)) return Promise.reject(refusal);
-    running ||= run().finally(() => { running = null; });
-    return running;
+  recall();
+  if (config) on.config(config);
+  let wanted = mint !== "open" || session; // nothing is minted before
+
+  function recall() {
+    ({ session, config } = store.read());
+    if (!young(session?.refresh_expires_in * 1000)) session = null;
   }
 
-  /** In small steps: a timer doesn't count the time that a laptop sleeps, the clock does. */
-  function schedule(ms, at = Date.now() + ms) {
+  /** Does what is due. One run at a time: whoever asks meanwhile shares it. */
+  async function tick() {
+    if (over || within(failed, patience)) throw over || problem;
+    return running ||= run().catch(fail).finally(() => { running = null; });
+  }
+
+  const tock = () => tick().catch(ignore);
+
+  /** Looks again and again: one long timer wouldn't count the time that a laptop sleeps. */
+  function wake() {
+    rest(POLL);
+    if (problem || due()) tock();
+  }
+
+  function rest(ms) {
     clearTimeout(timer);
-    timer = setTimeout(() => {
-      if (Date.now() < at) schedule(at - Date.now());
-      else tick().catch(ignore);
-    }, Math.min(ms, 30_000));
+    timer = setTimeout(wake, ms);
   }
 
   async function run() {
-    clearTimeout(timer);
-    configuring = config || configure();
-    const parts = await Promise.allSettled([keep(), configuring]);
-    let { reason } = parts.find((part) => part.reason) || {};
-    if (over) throw refusal;
-    if (!reason && (!session || met !== asked)) return run(); // signed out, or in, meanwhile
-    reason ||= await follow().catch((error) => error);
-    if (reason) throw fail(reason instanceof Refusal ? reason : failure("widget_error", reason));
+    // A page's first run is content with what is kept: an edit is met by the next, or when somebody looks.
+    const asks = begun || !config || !(session || usersOnly());
+    const parts = [wanted && keep(), asks && configure(session?.agent_id)];
+    await Promise.allSettled(parts); // nothing is left running, whichever fails
+    await Promise.all(parts);
+    if (wanted && !(known && session)) return run(); // signed out, or in, meanwhile
+    // A sign-in may be for another agent than the page's: the panel bears the name of the one who answers.
+    if (session && config.agent.id !== session.agent_id) await configure(session.agent_id);
+    problem = null;
     tries = 0;
-    refusal = null;
-    schedule(session.renewAt - Date.now());
+    begun = true;
+    rest(POLL);
     on.ready(config, notice);
   }
 
   async function keep() {
-    if (met !== asked || !session) await settle();
-    else if (due()) await refresh();
+    if (known && session) return due() && refresh();
+    known = true; // unless the page says something else meanwhile
+    return settle().catch((reason) => {
+      known = false;
+      throw reason;
+    });
   }
 
   function fail(reason) {
-    refusal = reason;
-    reason.signIn = reason.code === "auth_mode_forbidden" && reason.path !== "exchange" && !isUser();
-    const { retryable, retryAfter } = reason;
-    if (retryable) {
-      const backoff = Math.min(MAX_BACKOFF, 1000 * 2 ** tries++) * (0.5 + Math.random() / 2);
-      const least = Math.max(retryAfter, 1000);
-      notBefore = Date.now() + least;
-      schedule(Math.max(backoff, least));
-    } else {
-      take(null);
-    }
-    on.problem(reason, alive() && met === asked ? "ready" : retryable ? "offline" : "refused");
-    return reason;
+    problem = reason;
+    const { code, retryable, retryAfter } = reason;
+    reason.signIn = code === "auth_mode_forbidden" && usersOnly();
+    failed = Date.now();
+    patience = retryable ? retryAfter || 1000 : Infinity;
+    if (retryable) rest(patience + Math.random() * Math.min(MAX_BACKOFF, 1000 * 2 ** tries++));
+    else take(null);
+    on.problem(reason, known && alive() ? "ready" : retryable ? "offline" : "refused");
+    throw reason;
   }
 
   async function configure(agent = agentId) {
-    const query = new URLSearchParams({ client_key: publicKey, ...(agent && { agent_id: agent }) });
-    const answer = await request(`${apiUrl}/api/v1/widget/config?${query}`);
-    if (!answer.agent) throw new Refusal("bad_answer", "", 0, true);
+    const query = `client_key=${publicKey}${agent ? `&agent_id=${agent}` : ""}`;
+    const answer = await request(`${apiUrl}/api/v1/widget/config?${query}`, { cache: "no-cache" });
+    if (!answer.agent) throw hitch("bad_answer");
+    fresh = true;
+    if (JSON.stringify(answer) === JSON.stringify(config)) return;
     config = answer;
-    if (agent === agentId) store.set({ usersOnly: config.agent.auth_mode === "user" });
+    store.write({ config });
     on.config(config);
-  }
-
-  /** A sign-in may be for another agent than the page's: the panel bears the name of the one who answers. */
-  async function follow() {
-    if (config.agent.id !== session.agent) await configure(session.agent);
   }
 
   /** Makes the session that of whoever the page says is here. */
   async function settle() {
-    const meeting = asked;
-    session ||= store.get("session");
-    if (!(session?.lost > Date.now())) session = null;
     notice = null;
     const token = await ask().catch((reason) => { notice = reason; });
     // A page that can't say right now is asked again, before a user's session is given up.
     if (notice && isUser()) throw Object.assign(notice, { retryable: true });
     if (token && isUser() && subject(token) === subject(session.token)) {
       await resume();
-      spent = token; // a token for a session that goes on signs nobody in again
-    } else {
-      if (token) notice = await exchange(token);
-      // A page that names nobody has signed out, and a token that is refused names nobody.
-      if (!token || notice) await becomeGuest();
+      spent = session && token; // a token for a session that goes on signs nobody in again
+      return;
     }
-    met = meeting;
+    if (token) notice = await exchange(token);
+    // A page that names nobody has signed out, and a token that is refused names nobody.
+    if (!token || notice) await becomeGuest();
   }
 
-  function resume() {
-    if (due()) return refresh();
-    return on.session(session);
-  }
+  const resume = () => (due() ? refresh() : on.session(session));
 
   /** The visitor token that the page gives, or null for nobody. */
   async function ask() {
-    const given = userToken;
-    const asks = typeof given === "function";
     try {
-      const late = pause(TIMEOUT).then(() => { throw new Error("no answer in time"); });
-      const token = await Promise.race([asks ? given() : given, late]);
-      if (typeof (token ?? "") !== "string") throw new TypeError(`neither a string nor null: ${typeof token}`);
-      return !asks && token === spent && !session ? null : token;
+      const asks = userToken?.call;
+      const token = await Promise.race([asks ? userToken() : userToken, pause(TIMEOUT)]);
+      if (token !== null && typeof token !== "string") throw `userToken gave neither a string nor null in ${TIMEOUT} ms, but ${typeof token}`;
+      return !asks && !session && token === spent ? null : token;
     } catch (error) {
-      throw failure("user_token_failed", error);
+      throw refusal("user_token_failed", String(error));
     }
   }
 
   /** Signs in; gives the refusal where the visitor may go on as a guest. */
-  async function exchange(token, again = typeof userToken === "function") {
+  async function exchange(token, again = userToken?.call) {
     const before = session;
+    const was = isUser();
     try {
-      const guest = before && !isUser() && alive() ? { guest_token: before.token } : {};
+      const guest = !was && alive() && { guest_token: before.token };
       await begin("exchange", { token, client_key: publicKey, ...guest });
     } catch (reason) {
       if (!NOT_SIGNED_IN.test(reason.code)) throw reason;
       const next = again && (await ask().catch(ignore));
-      return next ? exchange(next, false) : reason;
+      return next ? exchange(next, null) : reason;
     }
     spent = token;
-    if (before?.visitor.type === "user") logout(before);
-    return null;
+    if (was) logout(before);
   }
 
   async function becomeGuest() {
     if (isUser()) logout(session);
     if (session) return resume();
     try {
-      // A tab that knows its agent takes no guests looks before it asks.
-      if (store.get("usersOnly")) await configuring;
-      if (store.get("usersOnly")) throw new Refusal("auth_mode_forbidden", "", 403);
-      return await begin("guest", { client_key: publicKey, agent_id: agentId });
+      // An agent that was for users only is looked at again before it is asked for a guest.
+      if (usersOnly()) await configure();
+      if (usersOnly()) throw refusal("auth_mode_forbidden", "", { status: 403 });
+      await begin("guest", { client_key: publicKey, agent_id: agentId });
     } catch (reason) {
       throw (reason.code === "auth_mode_forbidden" && notice) || reason; // why nobody is signed in
     }
@@ -165,126 +177,99 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken }, name, store, on
   /** Renews, unless another tab with the same session does so while this one waits. */
   async function refresh() {
     const old = session;
-    try {
-      await alone(() => session === old && begin("refresh", { refresh_token: old.refresh }));
-      restarted = false;
-    } catch (reason) {
+    const renew = async () => session === old && begin("refresh", { refresh_token: old.refresh_token }).catch((reason) => {
       if (!ENDED.test(reason.code)) throw reason;
       take(null);
-      // Begun anew, and refused before it was even old: trying once more won't help.
-      if (restarted && Date.now() < old.expires) throw reason;
-      restarted = true;
-      await settle();
-    }
-  }
-
-  async function alone(job) {
-    let held = false;
+    });
     try {
-      return await navigator.locks.request(`${name}:${session.id}`, { signal: AbortSignal.timeout(TIMEOUT) }, async () => {
-        held = true;
+      await navigator.locks.request(name, async () => {
         await pause(40); // for the news of a tab that has just let go of the lock
-        return job();
+        await renew();
       });
     } catch (reason) {
-      if (held) throw reason;
-      return job(); // no lock to be had: the server's grace is the second net
+      if ("status" in reason) throw reason;
+      await renew(); // no lock to be had: the server's grace is the second net
     }
   }
-
-  const post = (path, body, options) =>
-    request(`${apiUrl}/api/v1/widget/auth/${path}`, { method: "POST", body: JSON.stringify(body), ...options })
-      .catch((reason) => { throw Object.assign(reason, { path }); });
 
   async function begin(path, body) {
     // Counted from before the request: an answer that was long on its way is not taken for young.
     const sent = Date.now();
     const answer = await post(path, body);
-    const life = (answer.expires_at - answer.server_time) * 1000;
-    if (!answer.token || !(life > 0)) throw new Refusal("bad_answer", "", 0, true); // a hotel's sign-in page, say
-    take({
-      token: answer.token,
-      refresh: answer.refresh_token,
-      id: answer.session_id,
-      agent: answer.agent_id,
-      visitor: answer.visitor,
-      expires: sent + life,
-      renewAt: sent + life - Math.min(60_000, life / 3),
-      lost: sent + answer.refresh_expires_in * 1000,
-    });
-    channel?.postMessage({ session });
+    const life = answer.expires_in * 1000; // by the server's clock, whatever the visitor's says
+    if (!(life > 0)) throw hitch("bad_answer");
+    take({ ...answer, sent, life, renew: life - Math.min(60_000, life / 3) });
+    channel?.postMessage({ next: session });
   }
 
   function take(next) {
     session = next;
-    store.set({ session });
+    store.write({ session });
     on.session(session);
   }
 
-  async function logout(old) {
+  function logout(old) {
     if (session === old) take(null);
-    channel?.postMessage({ ended: old.id, left: old.visitor.id });
-    await post("logout", { refresh_token: old.refresh }, { keepalive: true }).catch(ignore);
+    channel?.postMessage({ left: old });
+    return post("logout", { refresh_token: old.refresh_token }, { keepalive: true }).catch(ignore);
   }
 
-  /** News from a tab that holds a copy of this session. */
-  function hear({ ended, left, session: renewed }) {
-    if (!session) return;
-    if (ended === session.id) {
-      take(null);
-      refusal = null;
-      tick().catch(ignore);
-    } else if (isUser() && left === session.visitor.id) {
-      asked += 1; // signed out in a tab with a session of its own: is it so for this page too?
-      refusal = null;
-      tick().catch(ignore);
-    } else if (renewed?.id === session.id && renewed.expires > session.expires) {
-      take(renewed);
-      refusal = null;
-      tick().catch(ignore);
+  /** News from another tab: of a session that this one shares, or of a user who left. */
+  function hear({ next, left }) {
+    if (next) {
+      if (!persist && next.session_id !== session?.session_id || next.sent <= session?.sent) return;
+      wanted = true;
+      take(next);
+    } else {
+      if (left.visitor.id !== session?.visitor.id) return;
+      if (left.session_id === session.session_id) take(null);
+      known = false; // signed out there: is it so for this page too?
     }
+    patience = 0;
+    tock();
+  }
+
+  async function identify(who) {
+    known = false;
+    userToken = who;
+    await idle();
+    patience = 0;
+    return tick();
   }
 
   return {
-    tick,
-    /** The page is seen again, or the network is back: is anything due? */
-    wake() {
-      if (refusal || !session || due()) tick().catch(ignore);
+    tock,
+    wake,
+    identify,
+    /** The visitor looks: what was put off is done now. */
+    open() {
+      wanted = true;
+      if (!fresh || !known) tock();
     },
-    async identify(who = userToken) {
-      userToken = who;
-      asked += 1;
-      await idle();
-      if (!over) refusal = null;
-      return tick();
-    },
-    /** As after a reload: the session is the one that the store has, if the page still names its user. */
+    /** As after a reload: the session is the one that is kept, if the page still names its user. */
     recall() {
-      session = null;
+      recall();
       on.session(null);
-      this.identify().catch(ignore);
+      identify(userToken).catch(ignore);
     },
     async renew() {
       await idle();
-      if (session) session.renewAt = 0;
+      if (session) session.renew = 0;
       return tick();
     },
     async token() {
       await idle();
       // A renewal that failed does no harm while the old token is good.
-      const meets = () => met === asked && session;
-      if (!meets() || due()) await tick().catch((reason) => { if (!meets() || !alive()) throw reason; });
+      if (!known || due()) await tick().catch((reason) => { if (!known || !alive()) throw reason; });
       return session.token;
     },
     async end() {
-      over = true;
-      refusal = new Refusal("shut_down");
+      over = refusal("shut_down");
       await idle();
       clearTimeout(timer);
-      const old = session;
-      session = null;
+      const done = session && logout(session);
       store.clear();
-      if (old) await logout(old);
+      await done;
       channel?.close();
     },
   };

@@ -1,24 +1,22 @@
 // What outlives a page.
-/** One tab's memory: sessionStorage, and this page's own where the browser blocks that. */
-function openStore(name) {
-  let kept = {};
+
+/** The tab's memory, or with `persist` the browser's. Where that is blocked, the page's own variables do. */
+function openStore(name, persist) {
   const attempt = (use) => {
     try {
-      use();
+      return use(persist ? localStorage : sessionStorage);
     } catch { /* blocked, full, or not ours */ }
   };
-  const load = () => attempt(() => { kept = JSON.parse(sessionStorage.getItem(name)) || {}; });
-  load();
+  const clear = () => attempt((area) => delete area[name]);
+  const read = () => attempt((area) => JSON.parse(area[name])) || {};
   return {
-    load,
-    get: (key) => kept[key],
-    set(change) {
-      Object.assign(kept, change);
-      attempt(() => sessionStorage.setItem(name, JSON.stringify(kept)));
-    },
-    clear() {
-      kept = {};
-      attempt(() => sessionStorage.removeItem(name));
+    read,
+    clear,
+    /** Into what other tabs may have written meanwhile. */
+    write(change) {
+      const next = JSON.stringify({ ...read(), ...change });
+      clear(); // where there is no room for the new, the old is wrong
+      attempt((area) => { area[name] = next; });
     },
   };
 }

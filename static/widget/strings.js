@@ -12,7 +12,6 @@ const STRINGS = {
   not_delivered: "That message wasn't delivered. Please try again.",
   please_sign_in: "Please sign in to start chatting.",
   not_signed_in: "We couldn't confirm your sign-in.",
-  session_over: "This session has ended. Please reload the page.",
   retrying: "The chat can't be reached. Trying again…",
   refused: "The chat can't start here.",
   origin_not_allowed: "This site isn't on the widget's allowlist.",
@@ -20,12 +19,4 @@ const STRINGS = {
   client_key_disabled: "This widget has been switched off.",
   agent_disabled: "This agent is switched off.",
   auth_mode_forbidden: "This agent only talks with guests.",
-};
-
-/** For the console: what a developer can do where the server's words don't say. */
-const REMEDIES = {
-  __proto__: null,
-  origin_not_allowed: `Add ${location.origin} to the key's domain_allowlist.`,
-  user_token_failed: "userToken must give a visitor token, or null.",
-  network_error: "Is the API up, and in connect-src?",
 };
