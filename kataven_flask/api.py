@@ -19,7 +19,7 @@ from kataven_flask.origins import Origin
 from kataven_flask.refusals import new_request_id, refusal_headers, write_refusal
 from kataven_flask.signing import JWKS_MAX_AGE
 from kataven_flask.tokens import MAX_TOKEN_LENGTH
-from kataven_flask.widget import widget_script
+from kataven_flask.widget import widget_script, widget_types
 
 API: Final = "/api/v1/widget"
 BROWSER_PATHS: Final = (
@@ -195,6 +195,15 @@ def _add_public_routes(
         response.headers["Cache-Control"] = WIDGET_CACHE
         # A page with a Cross-Origin-Embedder-Policy may load it too.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return _unless_known(response)
+
+    types = widget_types()
+
+    @blueprint.get("/widget/v1.d.ts")
+    def widget_d_ts() -> Response:
+        response = Response(types, content_type="text/plain; charset=utf-8")
+        response.add_etag()
+        response.headers["Cache-Control"] = WIDGET_CACHE
         return _unless_known(response)
 
 

@@ -31,6 +31,7 @@ SCRIPTS: Final = (
 )
 """In this order; each may use what those before it name."""
 STYLE: Final = "style.css"
+TYPES: Final = "v1.d.ts"
 _BANNER: Final = "/*! Kataven widget v1 | MIT */"
 _WRAPPED: Final = "(() => {{ 'use strict'; const STYLE = {style}; {scripts} }})();"
 
@@ -54,6 +55,11 @@ class Script:
 def widget_script() -> Script:
     """Return the widget's script; every process of one version makes the same, to the byte."""
     return build(static_dir() / "widget")
+
+
+def widget_types() -> bytes:
+    """Return the types of what the script puts into a page, for a developer's TypeScript."""
+    return (static_dir() / "widget" / TYPES).read_bytes()
 
 
 def build(folder: Path) -> Script:

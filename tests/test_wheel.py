@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_carries_the_static_files_and_nothing_foreign(wheel: Path) -> None:
-    """The widget, the demo, the example, the scripts and the type marker are in; tests are not."""
+    """The widget, its types, the demo, the example, the scripts and the type marker are in; tests are not."""
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "kataven_flask/py.typed",
@@ -37,6 +37,7 @@ def test_it_carries_the_static_files_and_nothing_foreign(wheel: Path) -> None:
         "kataven_flask/store/lua/rotate.lua",
         "kataven_flask/static/widget/page.js",
         "kataven_flask/static/widget/style.css",
+        "kataven_flask/static/widget/v1.d.ts",
         "kataven_flask/static/demo/shop.html",
     } <= names
     tops = {name.split("/")[0] for name in names}

@@ -38,7 +38,7 @@ def test_two_builds_are_the_same() -> None:
 
 def test_every_file_is_in_it() -> None:
     """No file is forgotten."""
-    assert {*widget.SCRIPTS, widget.STYLE, "v1.d.ts"} == {path.name for path in SOURCE.iterdir()}
+    assert {*widget.SCRIPTS, widget.STYLE, widget.TYPES} == {path.name for path in SOURCE.iterdir()}
 
 
 def test_where_nothing_squeezes_it(monkeypatch: pytest.MonkeyPatch) -> None:

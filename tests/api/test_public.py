@@ -10,12 +10,13 @@ import jwt
 import pytest
 
 from kataven_flask.app import parts_of
-from kataven_flask.widget import widget_script
+from kataven_flask.widget import widget_script, widget_types
 from tests.api.wire import STRANGER, claims, visitor_token
 from tests.support import Service, refused
 
 JWKS: Final = "/.well-known/jwks.json"
 WIDGET: Final = "/widget/v1.js"
+TYPES: Final = "/widget/v1.d.ts"
 OK: Final = (200, None)
 
 
@@ -101,6 +102,15 @@ def test_a_kept_widget_is_not_sent_again(service: Service) -> None:
     tag = service.client.get(WIDGET, buffered=True).headers["ETag"]
     answer = service.client.get(WIDGET, headers={"If-None-Match": tag}, buffered=True)
     assert (answer.status_code, answer.data) == (304, b"")
+
+
+def test_the_widgets_types_are_served(service: Service) -> None:
+    """A developer reads them in a browser, or fetches them; what is kept isn't sent again."""
+    answer = service.client.get(TYPES)
+    assert answer.data == widget_types()
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    known = service.client.get(TYPES, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (known.status_code, known.data) == (304, b"")
 
 
 @pytest.mark.parametrize("given", ["bytes=99999999-", "bytes=abc", "bytes=-0", "lines=1-2"])
