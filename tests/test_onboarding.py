@@ -22,7 +22,7 @@ import yaml
 from flask import Flask
 
 from kataven_flask import errors
-from tests.guide import DOCS, FENCED, FILES, PAGE, write_file
+from tests.guide import FENCED, FILES, PAGE, dead_links, write_file
 from tests.running import BOUND, COMMAND, running
 from tests.snippets import LANGUAGES, USER, Language, Snippet, environment
 from tests.support import API, KEY, ORIGIN, SECRET, document
@@ -334,13 +334,4 @@ def test_every_code_in_the_tables_has_its_status() -> None:
 
 def test_every_link_of_the_page_leads_somewhere() -> None:
     """A reader in front of an error meets no dead link."""
-    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
-        name, _, anchor = target.partition("#")
-        text = (DOCS / name).read_text() if name else PAGE
-        assert not anchor or anchor in anchors(text), target
-
-
-def anchors(text: str) -> set[str]:
-    """Return the names that a page's headings can be linked by."""
-    headings = re.findall(r"(?m)^#+ (.+)$", re.sub(r"(?ms)^```.*?^```", "", text))
-    return {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
+    assert not dead_links(PAGE)

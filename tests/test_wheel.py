@@ -28,7 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_carries_the_static_files_and_nothing_foreign(wheel: Path) -> None:
-    """The widget, its types, the demo, the example, the scripts and the type marker are in; tests are not."""
+    """The widget, its types, the demo, the example and the scripts are in; tests are not."""
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {
         "kataven_flask/py.typed",

@@ -228,7 +228,7 @@ declare namespace Kataven {
 }
 
 interface Window {
-  get Kataven(): Kataven.Api;
+  get Kataven(): Kataven.Api & ThisType<Kataven.Stub>;
   set Kataven(api: Kataven.Api | (Kataven.Stub & ThisType<Kataven.Stub>));
 }
 
