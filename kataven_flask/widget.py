@@ -29,10 +29,9 @@ SCRIPTS: Final = (
     "widget.js",
     "page.js",
 )
-"""In this order; each may use what those before it name."""
+"""In this order: the last one begins, when all that it uses is named."""
 STYLE: Final = "style.css"
 TYPES: Final = "v1.d.ts"
-_BANNER: Final = "/*! Kataven widget v1 | MIT */"
 _WRAPPED: Final = "(() => {{ 'use strict'; const STYLE = {style}; {scripts} }})();"
 
 
@@ -78,7 +77,7 @@ def build(folder: Path) -> Script:
     style = _squeezed("text/css", (folder / STYLE).read_text())
     scripts = "\n".join((folder / name).read_text() for name in SCRIPTS)
     source = _WRAPPED.format(style=json.dumps(style), scripts=scripts)
-    text = f"{_BANNER}\n{_squeezed('application/javascript', source)}\n".encode()
+    text = _squeezed("application/javascript", source).encode()
     digest = base64.b64encode(hashlib.sha384(text).digest()).decode()
     return Script(text, compress(text), f"sha384-{digest}")
 

@@ -138,7 +138,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     try {
       const asks = userToken?.call;
       const token = await Promise.race([asks ? userToken() : userToken, pause(TIMEOUT)]);
-      if (token !== null && typeof token !== "string") throw `userToken gave neither a string nor null in ${TIMEOUT} ms, but ${typeof token}`;
+      if (token !== null && typeof token !== "string") throw `userToken gave neither a string nor null in 10 s, but ${typeof token}`;
       return !asks && !session && token === spent ? null : token;
     } catch (error) {
       throw refusal("user_token_failed", String(error));
@@ -183,7 +183,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     });
     try {
       await navigator.locks.request(name, async () => {
-        await pause(40); // for the news of a tab that has just let go of the lock
+        await pause(200); // for the news of a tab that has just let go of the lock
         await renew();
       });
     } catch (reason) {
@@ -241,6 +241,10 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     tock,
     wake,
     identify,
+    online() {
+      patience = 0;
+      wake();
+    },
     /** The visitor looks: what was put off is done now. */
     open() {
       wanted = true;

@@ -1,7 +1,7 @@
 // The launcher and the panel.
 
 const NARROW = "(max-width: 480px), (max-height: 400px)"; // too little for the panel and the page
-const DRAWN_LINES = 50; // as many as are kept
+const MOST_LINES = 50;
 
 /** The launcher and the panel. It is told what to show, and tells what the visitor does. */
 function createView(strings, on) {
@@ -37,7 +37,8 @@ function createView(strings, on) {
   const view = {
     host, input, close, toggle,
 
-    brand({ agent = {}, branding = {} }) {
+    brand({ agent, branding = {} }) {
+      launcher.hidden = !agent; // rather late than with a look that isn't the tenant's
       const { style } = root; // takes a color and nothing else, and gives it as rgb(…)
       style.cssText = ["primary", "accent"].map((part) => {
         style.color = "#444";
@@ -45,23 +46,23 @@ function createView(strings, on) {
         return `--${part}: ${style.color}; --on-${part}: ${readableOn(style.color)};`;
       }).join("");
       root.dataset.at = branding.launcher_position || "br";
-      name.textContent = panel.ariaLabel = agent.display_name || strings.title;
+      name.textContent = panel.ariaLabel = agent?.display_name || strings.title;
       label.textContent = branding.launcher_label || strings.title;
       notice.textContent = branding.privacy_notice;
-      greeting.textContent = agent.greeting;
-      head.firstChild.replaceWith(picture(agent.avatar_url || branding.logo_url));
+      greeting.textContent = agent?.greeting;
+      head.firstChild.replaceWith(picture(agent?.avatar_url || branding.logo_url));
       launcher.firstChild.replaceWith(picture(branding.logo_url));
     },
 
     /** Shows how things stand, with a word about it where one is needed. */
-    show(state, { title, detail, code, bad } = {}) {
+    show(state, { title, code, bad } = {}) {
       mark("state", state);
       mark("errorCode", code);
-      launcher.hidden = state === "loading";
+      if (state !== "loading") launcher.hidden = false;
       form.hidden = notice.hidden = state === "refused";
       log.hidden = form.hidden && !log.children[1];
       const note = el(bad ? "p.bad" : "p");
-      if (title) note.append(el("strong", {}, title), detail ? `\n${detail}` : "", bad ? `\n${code}` : "");
+      if (title) note.append(el("strong", {}, title), bad ? `\n${code}` : "");
       // What is there already isn't read out again.
       if (!note.isEqualNode(status.firstChild)) status.replaceChildren(note);
       // A draft stays; the log keeps its focus meanwhile.
@@ -82,21 +83,17 @@ function createView(strings, on) {
     line(speaker, text) {
       const said = el(`p.line.${speaker}`, {}, text);
       log.append(said);
-      if (log.children[DRAWN_LINES + 1]) log.children[1].remove();
+      if (log.children[MOST_LINES + 1]) log.children[1].remove();
       log.scrollTop = log.scrollHeight;
       return said;
     },
 
-    /** What is drawn already stays: a screen reader reads out all that is drawn anew. */
+    /** Draws them, unless lines are there: a screen reader reads out all that is drawn. */
     lines(lines) {
-      const rest = [...lines];
-      for (const node of [...log.children].slice(1)) {
-        const [speaker, text] = rest[0] || [];
-        if (node.matches(`.${speaker}`) && node.textContent === text) rest.shift();
-        else node.remove();
-      }
-      for (const said of rest) view.line(...said);
+      if (!log.children[1]) for (const said of lines) view.line(...said);
     },
+
+    wipe: () => log.replaceChildren(greeting),
 
     open: (quietly) => turn(true, quietly),
   };

@@ -1,8 +1,5 @@
 // All of it together, and what a page calls.
 
-const KEPT_LINES = 50;
-
-
 function assemble(options) {
   const { publicKey, agentId, connectUrl, apiUrl, persist } = options;
   const strings = { __proto__: null, ...STRINGS, ...options.strings };
@@ -27,10 +24,7 @@ function assemble(options) {
   const { host, input } = view;
 
   const keeper = createKeeper(options, name, store, {
-    config(config) {
-      view.brand(config);
-      if (!standing.ready && !standing.error) view.show("loading");
-    },
+    config: view.brand,
     session: showSession,
     ready(config, notice) {
       if (notice) problem(notice, "ready");
@@ -57,6 +51,7 @@ function assemble(options) {
     // What a user wrote is for nobody else at this screen.
     if (owner && owner !== user) {
       lines = [];
+      view.wipe();
       input.value = "";
       standing.session = null;
     }
@@ -71,7 +66,7 @@ function assemble(options) {
   function hideSession() {
     standing.session = null;
     view.visitor(null);
-    if (owner) view.lines([]);
+    if (owner) view.wipe();
   }
 
   function problem(reason, state) {
@@ -99,7 +94,7 @@ function assemble(options) {
   }
 
   function say(said) {
-    lines = [...lines, said].slice(-KEPT_LINES);
+    lines = [...lines, said].slice(-MOST_LINES);
     store.write({ lines });
     return view.line(...said);
   }
@@ -144,7 +139,10 @@ function assemble(options) {
     lines = lines.filter((kept) => kept !== said);
     store.write({ lines });
     if (line.isConnected) line.remove();
-    else view.lines(lines); // drawn anew meanwhile, with a new session
+    else { // drawn anew meanwhile, with a new session
+      view.wipe();
+      view.lines(lines);
+    }
     if (!input.value.startsWith(returned)) returned = "";
     const draft = input.value.slice(returned.length).trim();
     returned = `${returned}\n${said[1]}`.trim();
@@ -160,15 +158,13 @@ function assemble(options) {
 
   listen(document, "DOMContentLoaded", place);
   listen(document, "visibilitychange", keeper.wake);
-  listen(window, "online", keeper.wake);
+  listen(window, "online", keeper.online);
   // Back out of the page cache: somebody may have signed in or out meanwhile.
   listen(window, "pageshow", (event) => {
     if (!event.persisted) return;
     ({ lines = [], owner } = store.read());
+    view.wipe();
     keeper.recall();
-  });
-  listen(document, "securitypolicyviolation", ({ blockedURI: url }) => {
-    if (url.startsWith(apiUrl)) complain("network_error", 0, url);
   });
   place();
   keeper.tock();
