@@ -58,10 +58,10 @@ declare namespace Kataven {
     userToken?: UserToken;
     /** "open": no session is begun before the visitor opens the panel, or the page needs one. */
     mint?: "open";
-    /** Keeps session and thread in `localStorage`, beyond the tab and for all tabs; left out, the tab's own. */
+    /** Keeps session and thread in `localStorage`, beyond the tab; left out, as long as the tab. */
     persist?: boolean;
     /** Sentences in the place of the widget's own; that of an error may be named by its code. */
-    strings?: Partial<Strings> & { readonly [code in KnownErrorCode]?: string };
+    strings?: Partial<Strings> & { readonly [code in NamedErrorCode]?: string };
   }
 
   interface Handle {
@@ -167,6 +167,12 @@ declare namespace Kataven {
     | "state_unavailable"
     | "internal_error"
     | "bad_gateway";
+
+  /** Those that may have a sentence of their own; a sign-in that failed always has `not_signed_in`. */
+  type NamedErrorCode = Exclude<
+    KnownErrorCode,
+    "user_token_failed" | "invalid_token" | "expired_token" | "used_token" | "shut_down"
+  >;
 
   /** Servers may have more; one that names no code is `http_` and the status. */
   type ErrorCode = KnownErrorCode | (string & {});

@@ -7,6 +7,7 @@ Kataven.init({ publicKey: "pk_x", mint: "now" }); // "now"
 Kataven.init({ publicKey: "pk_x", persist: "true" }); // 'boolean | undefined'
 Kataven.init({ publicKey: "pk_x", clientKey: "pk_x" }); // 'clientKey'
 Kataven.init({ publicKey: "pk_x", strings: { titel: "Help" } }); // 'titel'
+Kataven.init({ publicKey: "pk_x", strings: { used_token: "Again" } }); // 'used_token'
 Kataven.init({ publicKey: "pk_x", userToken: async () => undefined }); // 'undefined'
 Kataven.init({ publicKey: "pk_x", userToken: async () => ({ user_token: "eyJ…" }) }); // 'UserToken
 Kataven.init({ publicKey: "pk_x" }).identify(undefined); // 'UserToken'
