@@ -65,7 +65,9 @@ def test_a_late_listener_hears_what_holds(page: Page, world: ServedWorld) -> Non
     Widget(page).is_("ready", "guest")
     heard = page.evaluate("new Promise((resolve) => widget.on('session', resolve))")
     assert heard["visitor"]["type"] == "guest"
-    page.evaluate("() => { window.times = 0; window.off = widget.on('open', () => { times += 1 }) }")
+    page.evaluate(
+        "() => { window.times = 0; window.off = widget.on('open', () => { times += 1 }) }"
+    )
     page.evaluate("widget.open(); widget.close(); off(); widget.open()")
     assert page.evaluate("times") == 1
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from e2e.conftest import Complaints
-from e2e.support import KEY, SECRET, ServedWorld, Widget, held_back, post
+from e2e.support import KEY, SECRET, ServedWorld, Widget, held_back, post, wait_until
 
 
 def assert_over(page: Page, world: ServedWorld, refresh_token: str) -> None:
@@ -38,6 +38,25 @@ def test_shutdown_during_a_sign_in(page: Page, world: ServedWorld, complaints: C
     page.evaluate("window.done")
     assert page.evaluate("sessionStorage.length") == 0
     assert_over(page, world, answer.value.json()["refresh_token"])
+
+
+def test_shutdown_with_a_message_under_way(
+    page: Page, world: ServedWorld, complaints: Complaints
+) -> None:
+    """A message that fails after it brings nothing back that was written before."""
+    complaints.expect(502)
+    page.goto(world.host.init())
+    widget = Widget(page).is_("ready", "guest")
+    widget.launcher.click()
+    widget.say("My number is 12")
+    held: list[Route] = []
+    page.route("**/connect", lambda route: held.append(route))  # noqa: PLW0108
+    widget.say("Are you there?")
+    wait_until(lambda: bool(held), "the message is under way")
+    page.evaluate("window.widget.shutdown()")
+    with page.expect_response("**/connect"):
+        held[0].fulfill(status=502)
+    assert page.evaluate("sessionStorage.length") == 0
 
 
 def test_shutdown_and_identify_at_once(page: Page, world: ServedWorld) -> None:

@@ -85,6 +85,9 @@ def test_nothing_is_minted_before_the_visitor_opens(
     assert widget.host.get_attribute("data-visitor") is None
     closed = asked.by(page)
     assert closed == ["config"]
+    page.reload()
+    widget.is_("ready")
+    assert not asked.by(page)
     widget.launcher.click()
     expect(widget.say("Who am I?")).to_contain_text("Hello guest ")
     assert sorted(asked.by(page)) == ["config", "guest"]
@@ -95,9 +98,7 @@ def test_nothing_is_minted_before_the_visitor_opens(
 
 
 @pytest.mark.parametrize("call", ["widget.getToken()", "widget.identify(null)"])
-def test_a_page_that_asks_mints(
-    page: Page, clocked: ClockedWorld, asked: Asked, call: str
-) -> None:
+def test_a_page_that_asks_mints(page: Page, clocked: ClockedWorld, asked: Asked, call: str) -> None:
     """A page that wants a token, or says who is here, needs no visitor to open anything."""
     page.goto(clocked.host.lazy())
     widget = Widget(page).is_("ready")
@@ -132,7 +133,7 @@ def test_a_visitor_who_comes_back(
     assert Widget(tab).is_("ready", "guest").session_id == session_id
     assert not asked.by(tab)
 
-    later = restarted(new_context, context, minutes=20)
+    later = restarted(new_context, context, hours=1 / 3)
     clocked.clock.move(20 * 60)
     later.goto(clocked.host.init(persist=True))
     assert Widget(later).is_("ready", "guest").session_id == session_id
@@ -143,13 +144,31 @@ def test_a_visitor_who_comes_back(
     assert not context.cookies()
     request_counts["returning with persist"] = len(returning)
 
+    tomorrow = restarted(new_context, later.context, hours=25)
+    tomorrow.goto(clocked.host.init(persist=True))
+    assert Widget(tomorrow).is_("ready", "guest").session_id != session_id
+    assert asked.by(tomorrow) == ["guest"]
 
-def restarted(new_context: NewContext, context: BrowserContext, minutes: int) -> Page:
+
+def test_looks_that_nobody_opens(
+    new_context: NewContext, clocked: ClockedWorld, asked: Asked
+) -> None:
+    """With `persist` and `mint: "open"` an edit's looks arrive a day later at the latest."""
+    context = new_context()
+    for hours, expected in [(0, ["config"]), (23, []), (25, ["config"]), (47, [])]:
+        page = restarted(new_context, context, hours)
+        page.goto(clocked.host.lazy(persist=True))
+        Widget(page).is_("ready")
+        assert asked.by(page) == expected
+        context = page.context
+
+
+def restarted(new_context: NewContext, context: BrowserContext, hours: float) -> Page:
     """Open a page of the same browser after a restart, some time later."""
     later = new_context(storage_state=context.storage_state())
     page = later.new_page()
     now = page.evaluate("Date.now()") / 1000
-    page.clock.install(time=now + minutes * 60)
+    page.clock.install(time=now + hours * 3600)
     return page
 
 

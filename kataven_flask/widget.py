@@ -21,15 +21,15 @@ except ImportError:  # it has no build for this system: the script works as it i
 
 SCRIPTS: Final = (
     "strings.js",
+    "view.js",
     "elements.js",
+    "widget.js",
+    "session.js",
     "requests.js",
     "store.js",
-    "session.js",
-    "view.js",
-    "widget.js",
     "page.js",
 )
-"""In this order: the last one begins, when all that it uses is named."""
+"""In this order: what is alike packs best side by side, and the last one begins."""
 STYLE: Final = "style.css"
 TYPES: Final = "v1.d.ts"
 _WRAPPED: Final = "(() => {{ 'use strict'; const STYLE = {style}; {scripts} }})();"

@@ -6,7 +6,7 @@ const widgets = new Map();
 
 function init(options = {}, then) {
   const { publicKey, userToken } = options;
-  if (!/^pk_/.test(publicKey)) throw new TypeError("Kataven.init needs a publicKey, pk_…, and never a secret key, sk_….");
+  if (!/^pk_/.test(publicKey)) throw new TypeError("Kataven.init needs a publicKey, pk_…, never a secret key, sk_….");
   const apiUrl = (options.apiUrl || home || "").replace(/\/+$/, "");
   const known = widgets.get(publicKey);
   if (!known) widgets.set(publicKey, assemble({ ...options, apiUrl }));

@@ -2,6 +2,7 @@
 
 const POLL = 20_000; // ms
 const MAX_BACKOFF = 60_000;
+const DAY = 86_400_000;
 
 // The session is over, but a new one may begin.
 const ENDED = /^(invalid|expired|reused)_refresh_token|^revoked_session/;
@@ -11,6 +12,7 @@ const ENDED = /^(invalid|expired|reused)_refresh_token|^revoked_session/;
 function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, persist }, name, store, on) {
   let session;
   let config;
+  let got; // when that was
   let known; // whether the session is that of whom the page says is here
   let fresh; // whether this page has fetched the config itself
   let begun; // whether this page has been ready
@@ -44,7 +46,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   let wanted = mint !== "open" || session; // nothing is minted before
 
   function recall() {
-    ({ session, config } = store.read());
+    ({ session, config, got } = store.read());
     if (!young(session?.refresh_expires_in * 1000)) session = null;
   }
 
@@ -69,7 +71,8 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
 
   async function run() {
     // A page's first run is content with what is kept: an edit is met by the next, or when somebody looks.
-    const asks = begun || !config || !(session || usersOnly());
+    // Where nothing is ever renewed, it would be kept for ever.
+    const asks = begun || !config || (!wanted && !within(got, DAY));
     const parts = [wanted && keep(), asks && configure(session?.agent_id)];
     await Promise.allSettled(parts); // nothing is left running, whichever fails
     await Promise.all(parts);
@@ -109,10 +112,11 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     const answer = await request(`${apiUrl}/api/v1/widget/config?${query}`, { cache: "no-cache" });
     if (!answer.agent) throw hitch("bad_answer");
     fresh = true;
-    if (JSON.stringify(answer) === JSON.stringify(config)) return;
+    got = Date.now();
+    const news = JSON.stringify(answer) !== JSON.stringify(config);
     config = answer;
-    store.write({ config });
-    on.config(config);
+    store.write({ config, got });
+    if (news) on.config(config);
   }
 
   /** Makes the session that of whoever the page says is here. */

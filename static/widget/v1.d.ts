@@ -127,10 +127,10 @@ declare namespace Kataven {
     code: ErrorCode;
     /** For a developer: why, as the server or the page's own function put it; may be empty. */
     detail: string;
-    /** The HTTP status; 0, or nothing, where it wasn't an answer that failed. */
-    status?: number;
+    /** The HTTP status; 0 where it wasn't an answer that failed. */
+    status: number;
     /** Whether the widget tries again by itself. */
-    retryable?: boolean;
+    retryable: boolean;
     /** What the visitor reads. */
     message: string;
   }

@@ -115,7 +115,7 @@ function createView(strings, on) {
     launcher.ariaExpanded = shown;
     log.scrollTop = log.scrollHeight;
     fit();
-    if (shown && !quietly) step(0);
+    if (shown && quietly !== true) step(0); // an event, as of a click, isn't quiet
     if (!shown && inside) {
       launcher.focus();
       opener?.focus(); // takes it, unless it is gone or was nothing that can

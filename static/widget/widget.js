@@ -70,7 +70,7 @@ function assemble(options) {
   }
 
   function problem(reason, state) {
-    const { code = "widget_error", detail = `${reason}`, status, retryable, signIn } = reason;
+    const { code = "widget_error", detail = `${reason}`, status = 0, retryable = false, signIn } = reason;
     const message = strings[signIn ? "please_sign_in" : NOT_SIGNED_IN.test(code) ? "not_signed_in" : code]
       || strings[retryable ? "retrying" : "refused"];
     if (state !== "ready") {
@@ -86,10 +86,10 @@ function assemble(options) {
   /** Once for a failure, however often it is tried again. */
   function complain(code, status, what) {
     const remedy = {
-      origin_not_allowed: `Add ${location.origin} to this key's domain_allowlist.`,
-      network_error: `This page's CSP needs: script-src ${origins[0]}; connect-src ${origins.join(" ")}; img-src for the logo.`,
+      origin_not_allowed: `\nAdd ${location.origin} to this key's domain_allowlist.`,
+      network_error: `\nThis page's CSP needs: script-src ${origins[0]}; connect-src ${origins.join(" ")}; img-src for the logo.`,
     }[code] || "";
-    if (logged !== code) console.error(`Kataven: ${code}${status ? ` (${status})` : ""}. ${what} ${remedy}`);
+    if (logged !== code) console.error(`Kataven: ${code}${status ? ` (${status})` : ""}. ${what}${remedy}`);
     logged = code;
   }
 
@@ -187,6 +187,7 @@ function assemble(options) {
       if (listening.signal.aborted) return;
       widgets.delete(publicKey);
       listening.abort();
+      lines = []; // whose message is still on its way, has left
       host.remove();
       await keeper.end();
     },
