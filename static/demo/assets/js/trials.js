@@ -1,0 +1,124 @@
+// The attacks: each is really made, and says what was expected and what came.
+import { el } from "./dom.js";
+import { attemptFrom } from "./elsewhere.js";
+import { recall } from "./memory.js";
+import { decode } from "./tokens.js";
+import { attempt, settled } from "./wire.js";
+
+const page = document.body.dataset;
+
+async function post(url, body, headers = {}) {
+  const response = await attempt(url, {
+    method: "POST",
+    credentials: "omit",
+    headers: { Accept: "application/problem+json", ...headers },
+    body: JSON.stringify(body),
+  });
+  const answer = Object((await response.json().catch(() => null)));
+  return { ...answer, status: response.status, code: answer.code ?? answer.error ?? null };
+}
+
+const auth = (action, body) => post(`${page.apiUrl}/api/v1/widget/auth/${action}`, body);
+
+/** What the page has in hand after the widget renewed, just now: the pair, and what was given for it. */
+async function renewed(widget) {
+  await widget.renew();
+  await settled();
+  return { ...recall() };
+}
+
+const TRIALS = {
+  async spend({ step }) {
+    const response = await attempt("/widget-token", { method: "POST" });
+    if (response.status === 401) throw new Error("Nobody is signed in, so there is no visitor token to steal. Sign in to the shop first.");
+    const { user_token: token } = await response.json();
+    const first = await auth("exchange", { token, client_key: page.clientKey });
+    step("Spent the first time", "200", first);
+    step("Spent again", "400 used_token", await auth("exchange", { token, client_key: page.clientKey }));
+    if (first.refresh_token) await auth("logout", { refresh_token: first.refresh_token }); // it was for show
+    return "Whoever reads a visitor token in a log or on the wire comes too late.";
+  },
+
+  async replay({ step, widget }) {
+    const { presented: old, refreshToken, sessionId } = await renewed(widget);
+    const twin = await auth("refresh", { refresh_token: old });
+    step("At once, as a second tab would: the same tokens again", "200", twin);
+    if (twin.refresh_token !== refreshToken) step("The very same tokens", "yes", { status: "no" });
+    await renewed(widget);
+    step("After one more renewal: it can only be stolen", "400 reused_refresh_token", await auth("refresh", { refresh_token: old }));
+    const before = recall().dropped + recall().entries.length;
+    const now = await renewed(widget);
+    const { entries, dropped } = now;
+    const told = entries.slice(before - dropped).find(({ path, cause }) => !cause && path.endsWith("/refresh"));
+    step("The widget renews, and is told that its session is over", "400 revoked_session", told ?? {});
+    step("So it began a new session by itself", "another sid", { status: now.sessionId === sessionId ? "the same sid" : "another sid" });
+    return "A thief and the owner can’t both go on: the session ends for both, and the owner signs in anew without noticing.";
+  },
+
+  async stranger({ step, frame }) {
+    step("The stranger asks for a guest session, with this shop’s public key", "403 origin_not_allowed",
+      await attemptFrom(frame, "guest", { client_key: page.clientKey }));
+    return "The browser wrote the stranger’s origin on the request, and it isn’t on the key’s list.";
+  },
+
+  async swap({ step, frame, widget }) {
+    if (!recall().refreshToken) await renewed(widget);
+    step("Your refresh token, from the shop’s other address", "403 origin_not_allowed",
+      await attemptFrom(frame, "refresh", { refresh_token: recall().refreshToken }));
+    return "The other address is on the key’s list, too. But a session belongs to the origin that it began on.";
+  },
+
+  async forge({ step, widget }) {
+    const token = await widget.getToken();
+    const say = (bearer) => post(page.connectUrl, { message: "Who am I?" },
+      { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" });
+    step("Your session token, as it is", "200", await say(token));
+    step("The same, with another name written into it", "401 invalid_token", await say(forged(token)));
+    return "The agent needs no secret for that: it checks the signature by the API’s public keys.";
+  },
+};
+
+function forged(token) {
+  const [header, , signature] = token.split(".");
+  const { claims } = decode(token);
+  const bytes = new TextEncoder().encode(JSON.stringify({ ...claims, sub: "the-boss", name: "The Boss" }));
+  const body = btoa(String.fromCharCode(...bytes)).replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+  return `${header}.${body}.${signature}`;
+}
+
+function stepNode(what, expected, { status, code }) {
+  const came = [status ?? "nothing", code].filter(Boolean).join(" ");
+  const good = came === expected;
+  return el("li", { className: good ? "good" : "bad" }, what,
+    el("span", {}, "expected ", el("code", { textContent: expected })),
+    el("span", { className: "came" }, "came ", el("code", { textContent: came }), good ? " ✓" : " ✗"));
+}
+
+async function run(card, widget) {
+  const button = card.querySelector("button");
+  const out = card.querySelector(".outcome");
+  const steps = el("ol");
+  out.replaceChildren(steps);
+  button.ariaDisabled = "true"; // not `disabled`: the focus stays
+  card.dataset.state = "running";
+  const step = (...seen) => steps.append(stepNode(...seen));
+  try {
+    const moral = await TRIALS[card.dataset.trial]({ step, widget, frame: card.querySelector("iframe") });
+    const asExpected = !steps.querySelector(".bad");
+    out.append(el("p", { textContent: asExpected ? moral : "That wasn’t expected." }));
+    card.dataset.state = asExpected ? "held" : "failed";
+  } catch (error) {
+    out.append(el("p", { textContent: error.message }));
+    card.dataset.state = "off";
+  }
+  button.ariaDisabled = null;
+}
+
+/** @param widget gives the widget's handle of now: it may be started anew. */
+export function startTrials(widget) {
+  for (const card of document.querySelectorAll("[data-trial]")) {
+    card.querySelector("button").addEventListener("click", () => {
+      if (card.dataset.state !== "running") run(card, widget());
+    });
+  }
+}
