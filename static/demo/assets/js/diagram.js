@@ -26,9 +26,10 @@ function lanesOf(entries, width) {
   return Object.fromEntries(names.map((name, index) => [name, Math.round((index + 0.5) * gap)]));
 }
 
-function head([name, x]) {
+function head([name, x], room) {
+  const width = Math.min(76, room - 5);
   return [
-    svg("rect", { class: `head ${name}`, x: x - 38, y: 2, width: 76, height: 38, rx: 8 }),
+    svg("rect", { class: `head ${name}`, x: x - width / 2, y: 2, width, height: 38, rx: 8 }),
     ...HEADS[name].map((word, line) => svg("text", { class: "head-text", x, y: 18 + 14 * line }, word)),
   ];
 }
@@ -65,7 +66,7 @@ function picture(width, height, label, nodes) {
 }
 
 function draw() {
-  const width = Math.max(300, $("diagram").clientWidth);
+  const width = $("diagram").clientWidth || 300;
   const { entries, dropped } = recall();
   const skipped = Math.max(0, entries.length - DRAWN);
   const shown = entries.slice(skipped);
@@ -74,7 +75,8 @@ function draw() {
   const lanes = lanesOf(shown, width);
   const height = ROW * (rows.length + 1);
   // The heads stay in sight while the rest scrolls.
-  $("lanes").replaceChildren(picture(width, HEAD, "", Object.entries(lanes).flatMap(head)));
+  const heads = Object.entries(lanes);
+  $("lanes").replaceChildren(picture(width, HEAD, "", heads.flatMap((one) => head(one, width / heads.length))));
   $("diagram").replaceChildren(picture(width, height, "Who called whom; the list beneath says the same", [
     ...Object.values(lanes).map((x) => svg("line", { class: "life", x1: x, x2: x, y1: 0, y2: height })),
     ...rows.map((row, index) => arrow(row, number.get(row.entry), lanes, ROW * (index + 1) - 4)),

@@ -25,12 +25,17 @@ const REQUESTS = {
   "/edit": "The demo’s own: one line of its copy of the tenants’ file is changed.",
 };
 
+const REFUSALS = {
+  not_signed_in: "The shop knows nobody here, so it asks the API for nothing.",
+  unreachable: "The shop’s backend couldn’t reach the API.",
+};
+
 /** Says what a request is for, and why it was refused where it was. */
 export function sentence({ kind, path, joins, detail, status, left, code }) {
   if (left) return "The page was left before the answer came.";
   if (status === 0) return "It couldn’t be reached.";
   if (detail) return `${detail[0].toUpperCase()}${detail.slice(1)}`.replace(/[^.!?…]$/, "$&.");
-  if (code) return "Refused.";
+  if (code) return REFUSALS[code] ?? "Refused.";
   const said = REQUESTS[kind] || REQUESTS[path] || "";
   return joins ? `${said} Your guest token goes along, so your thread does too.` : said;
 }
