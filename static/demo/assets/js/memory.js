@@ -18,11 +18,21 @@ const memory = {
 };
 const listeners = new Set();
 
-try {
-  Object.assign(memory, JSON.parse(sessionStorage.getItem(NAME)));
-  // The page that waited for these is gone.
-  for (const entry of memory.entries) if (entry.ms === null) Object.assign(entry, { ms: 0, left: true });
-} catch { /* the browser blocks it: then only this page is remembered */ }
+function load() {
+  try {
+    Object.assign(memory, JSON.parse(sessionStorage.getItem(NAME)));
+  } catch { /* the browser blocks it: then only this page is remembered */ }
+}
+
+load();
+// The page that waited for these is gone.
+for (const entry of memory.entries) if (entry.ms === null) Object.assign(entry, { ms: 0, left: true });
+// Out of the page cache: the tab went on without this page.
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  load();
+  changed();
+});
 
 export const recall = () => memory;
 

@@ -15,7 +15,9 @@ const SAFE_TYPES = /^(text\/plain|application\/x-www-form-urlencoded|multipart\/
 
 window.fetch = (input, init) => {
   const answer = fetchBefore(input, init);
-  note(input, init, answer);
+  try {
+    note(input, init, answer);
+  } catch { /* an address that isn't one, say: `fetch` tells whoever asked */ }
   return answer;
 };
 
@@ -119,6 +121,7 @@ function learn(sent, body) {
 }
 
 function noteThisPage() {
+  if (!page.customer) recall().visitorToken = null; // signed out: it was somebody else's
   const [loading] = performance.getEntriesByType("navigation");
   if (!loading) return;
   add({ from: "page", to: "backend", method: "GET", path: location.pathname, at: performance.timeOrigin,
