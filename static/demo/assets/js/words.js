@@ -14,7 +14,7 @@ const REQUESTS = {
   load: "The page itself. Its HTML carries the shop’s public key, and no secret.",
   "load-after-form": "The shop’s form was sent, and its answer led to this new page.",
   "/widget/v1.js": "The widget, one file. The browser may have kept it from last time.",
-  "/api/v1/widget/config": "How the widget looks here: name, colours, greeting. No token yet.",
+  "/api/v1/widget/config": "How the widget looks here: name, colors, greeting. No token yet.",
   "/api/v1/widget/auth/guest": "The public key, and the page’s origin, which the browser writes and no page can forge. It’s on the key’s list, so you are a guest.",
   "/widget-token": "The page asks its own shop for a visitor token. The shop knows you by its own cookie.",
   "/api/v1/widget/auth/user-token": "The shop vouches for you, with its secret key. This page never sees that key.",
