@@ -14,6 +14,7 @@ from kataven_flask.demo.run import CLIENT_KEY, SECRET_KEY
 from kataven_flask.demo.shop import CALL_HEADER, create_shop
 from kataven_flask.demo.stranger import create_stranger
 from kataven_flask.registry import load_registry
+from tests.support import Service
 
 API = "http://localhost:8000"
 SHOP = "http://shop.acme.localhost:8001"
@@ -54,6 +55,10 @@ def test_an_edit_is_told(shop: FlaskClient) -> None:
     [
         {"Origin": STRANGER},
         {"Origin": PLAIN},
+        {"Origin": "null"},
+        {"Origin": SHOP + ".evil.example"},
+        {"Origin": SHOP.replace("http:", "https:")},
+        {"Sec-Fetch-Site": "none"},
         {"Sec-Fetch-Site": "cross-site", "Origin": SHOP},
         {"Sec-Fetch-Site": "same-site", "Origin": SHOP},
     ],
@@ -63,6 +68,49 @@ def test_no_other_site_edits(shop: FlaskClient, headers: dict[str, str]) -> None
     answer = shop.post("/edit", base_url=SHOP, data={"edit": "key"}, headers=headers)
     assert answer.status_code == 403
     assert "Switch the key off" in shop.get("/", base_url=SHOP).text
+
+
+@pytest.mark.parametrize("path", ["/sign-in", "/sign-out", "/widget-token"])
+def test_no_other_site_acts(shop: FlaskClient, path: str) -> None:
+    """Nor can it sign the visitor in or out, or fetch a visitor token."""
+    answer = shop.post(path, base_url=SHOP, data={"user": "ada"}, headers={"Origin": STRANGER})
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example:8001", "127.0.0.1:8001", "localhost.evil.example:8001", "", "[::1]:8001"]
+)
+def test_a_domain_that_resolves_here_reaches_nothing(shop: FlaskClient, host: str) -> None:
+    """Somebody's own domain, pointed at this machine, doesn't pass for the shop in a browser."""
+    same_origin = {"Host": host, "Origin": f"http://{host}", "Sec-Fetch-Site": "same-origin"}
+    for path in ("/edit", "/widget-token", "/sign-in"):
+        assert shop.post(path, data={"edit": "key"}, headers=same_origin).status_code == 400
+    assert shop.get("/elsewhere", headers={"Host": host}).status_code == 400
+    assert "Switch the key off" in shop.get("/", base_url=SHOP).text
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/../shop.html",
+        "/static/%2e%2e/inspector.html",
+        "/static/..%2f..%2fwidget%2fv1.js",
+        "/static/%2e%2e/%2e%2e/%2e%2e/config/tenants.yaml",
+        "/static/..\\shop.html",
+        "/shop.html",
+    ],
+)
+def test_only_its_assets_are_served(shop: FlaskClient, path: str) -> None:
+    """No way leads out of the folder of pictures, styles and scripts."""
+    assert shop.get(path, base_url=SHOP).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/edit", "/elsewhere", "/widget-token", "/sign-in"])
+def test_a_server_has_none_of_it(service: Service, path: str) -> None:
+    """What is there for the demo's pages isn't there in what an operator serves."""
+    assert [service.client.get(path).status_code, service.client.post(path).status_code] == [
+        404
+    ] * 2
 
 
 @pytest.mark.parametrize("form", [{}, {"edit": ""}, {"edit": "tenants"}, {"edit": "key\n"}])

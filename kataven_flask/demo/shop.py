@@ -77,7 +77,7 @@ def create_shop(  # noqa: PLR0913 - a page's addresses, all by name
         agent_id: The agent to talk to, or None for the key's own.
         stranger_url: A page on another site with the same snippet, to link to.
         backend_url: The API as the shop's backend reaches it; `api_url` if None.
-        own_urls: The origins that the shop answers on, for its page to try another one's.
+        own_urls: The origins that the shop answers on, and no other; its page tries another one's.
         own_file: The API's tenants' file, where a visitor may edit it.
 
     Raises:
@@ -89,7 +89,7 @@ def create_shop(  # noqa: PLR0913 - a page's addresses, all by name
         raise ValueError(message)
     policy = widget_policy(api_url, connect_url)
     policy["frame-src"] = " ".join(filter(None, (stranger_url, *own_urls))) or "'none'"
-    shop = create_site(__name__, policy=policy)
+    shop = create_site(__name__, policy=policy, own_urls=own_urls)
     shop.secret_key = secrets.token_bytes(32)  # a restart signs everybody out
     shop.config.update(
         SESSION_COOKIE_NAME="acme_coffee",
