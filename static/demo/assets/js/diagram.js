@@ -42,7 +42,8 @@ function label(words, x1, x2, y) {
   return fits ? svg("text", { x: (x1 + x2) / 2, y }, words) : svg("text", { class: "long", x: x1 + 11, y }, words);
 }
 
-function arrow({ entry, isAnswer }, number, lanes, y) {
+function arrow({ entry, isAnswer }, number, lanes) {
+  const y = 16;
   const [from, to] = isAnswer ? [entry.to, entry.from] : [entry.from, entry.to];
   const [x1, x2] = [lanes[from], lanes[to]];
   const dir = Math.sign(x2 - x1);
@@ -60,9 +61,13 @@ function arrow({ entry, isAnswer }, number, lanes, y) {
   return svg("g", { class: kind }, ...parts);
 }
 
-function picture(width, height, label, nodes) {
-  const named = label ? { role: "img", "aria-label": label } : { "aria-hidden": "true" };
-  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, ...named }, ...nodes);
+const picture = (width, height, nodes) =>
+  svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, ...nodes);
+
+/** Each row is a picture of its own, so that paper can end between two. */
+function row(event, number, lanes, width) {
+  const lives = Object.values(lanes).map((x) => svg("line", { class: "life", x1: x, x2: x, y1: 0, y2: ROW }));
+  return picture(width, ROW, [...lives, arrow(event, number, lanes)]);
 }
 
 function draw() {
@@ -71,16 +76,11 @@ function draw() {
   const skipped = Math.max(0, entries.length - DRAWN);
   const shown = entries.slice(skipped);
   const number = new Map(shown.map((entry, index) => [entry, String(dropped + skipped + index + 1)]));
-  const rows = events(shown);
   const lanes = lanesOf(shown, width);
-  const height = ROW * (rows.length + 1);
   // The heads stay in sight while the rest scrolls.
   const heads = Object.entries(lanes);
-  $("lanes").replaceChildren(picture(width, HEAD, "", heads.flatMap((one) => head(one, width / heads.length))));
-  $("diagram").replaceChildren(picture(width, height, "Who called whom; the list beneath says the same", [
-    ...Object.values(lanes).map((x) => svg("line", { class: "life", x1: x, x2: x, y1: 0, y2: height })),
-    ...rows.map((row, index) => arrow(row, number.get(row.entry), lanes, ROW * (index + 1) - 4)),
-  ]));
+  $("lanes").replaceChildren(picture(width, HEAD, heads.flatMap((one) => head(one, width / heads.length))));
+  $("diagram").replaceChildren(...events(shown).map((event) => row(event, number.get(event.entry), lanes, width)));
   const frame = $("diagram-frame");
   frame.scrollTop = frame.scrollHeight;
 }
