@@ -16,6 +16,7 @@ from kataven_flask.assets import example_config
 from kataven_flask.demo.run import SECRET_KEY, DemoSites, demo_sites
 
 AUTH: Final = "/api/v1/widget/auth"
+UNREACHABLE: Final = "be reached. Are they still running?"
 MOST_STOPS: Final = 80
 """More presses of Tab than the shop and its inspector need."""
 
@@ -38,7 +39,7 @@ def guest(page: Page, demo: DemoSites) -> Page:
 @pytest.fixture
 def user(guest: Page) -> Page:
     """Return the shop's page with a customer signed in."""
-    guest.get_by_role("button", name="Sign in", exact=True).click()
+    guest.get_by_role("button", name="Do it now").click()
     guest.get_by_role("button", name="Ada Lovelace").click()
     Widget(guest).is_("ready", "user")
     return guest
@@ -84,6 +85,7 @@ def test_signing_in_shows_who_vouches(user: Page) -> None:
     expect(item).to_contain_text("Authorization: Bearer sk_test_…")
     expect(item).to_contain_text("no preflight: no browser")
     expect(lines(user).first).to_have_text("GET /")  # what came before the new page is still there
+    expect(user.get_by_role("link", name="Now attack it")).to_be_visible()
     assert_drawn(user)
 
 
@@ -128,21 +130,24 @@ def test_the_secret_key_never_reaches_the_browser(user: Page, complaints: Compla
 def test_every_claim_is_explained(user: Page) -> None:
     """No claim of the visitor's and the session token stands there without a sentence."""
     expect(user.locator("#session-token")).to_be_visible()
+    expect(user.locator("#visitor-token .left")).to_have_text(re.compile(r"spent · ends in [\d:]+"))
     user.locator("#visitor-token summary").click()
     for kind in ("session", "visitor"):
         rows = user.locator(f"#{kind}-token .claims div")
         claims = rows.locator("dt").all_inner_texts()
         assert {"iss", "sub", "aud", "exp", "jti"} <= set(claims)
         assert all(rows.locator(".meaning").all_inner_texts()), claims
-    expect(user.locator("#refresh-token")).to_contain_text("Opaque")
+    expect(user.locator("#refresh-token")).to_contain_text("opaque")
 
 
 def test_the_time_to_expiry_counts_down(guest: Page) -> None:
     """Each token says how long it lasts, less every second."""
-    for kind in ("session", "refresh"):
-        left = guest.locator(f"#{kind}-token .left")
-        expect(left).to_have_text(re.compile(r"ends in [\d:]+"))
-        expect(left).not_to_have_text(left.inner_text())
+    left = [guest.locator(f"#{kind}-token .left") for kind in ("session", "refresh")]
+    for one in left:
+        expect(one).to_have_text(re.compile(r"ends in [\d:]+"))
+    before = [one.inner_text() for one in left]
+    for one, text in zip(left, before, strict=True):
+        expect(one).not_to_have_text(text)
 
 
 # --- the attacks
@@ -150,7 +155,7 @@ def test_the_time_to_expiry_counts_down(guest: Page) -> None:
 
 ATTACKS: Final = {
     "Spend it twice": ["200", "400 used_token"],
-    "Replay it": ["200", "400 reused_refresh_token", "400 revoked_session", "another sid"],
+    "Replay it": ["200", "400 reused_refresh_token", "400 revoked_session", "a new session"],
     "Call from there": ["403 origin_not_allowed"],
     "Carry it over": ["403 origin_not_allowed"],
     "Forge it": ["200", "401 invalid_token"],
@@ -158,7 +163,9 @@ ATTACKS: Final = {
 """Each attack's button, and what has to come of it."""
 
 
-def test_every_attack_fails_as_announced(user: Page, complaints: Complaints) -> None:
+def test_every_attack_fails_as_announced(
+    user: Page, complaints: Complaints, caplog: pytest.LogCaptureFixture
+) -> None:
     """What was expected is what came; the requests are in the list, and the visitor goes on."""
     for status in (400, 401, 403):
         complaints.expect(status)
@@ -170,7 +177,10 @@ def test_every_attack_fails_as_announced(user: Page, complaints: Complaints) -> 
         refused = user.locator("#request-list .refused .status").all_inner_texts()
         assert refused == [text for text in came if text.startswith("4")]
         expect(user.locator("#request-list .tag").first).to_have_text("your attack")
+        expect(card.locator(".seen-as")).to_have_text(re.compile(r"See requests? \d+"))
         Widget(user).is_("ready", "user")
+    assert "token replayed" in caplog.text  # what is logged is heard
+    assert "eyJ" not in caplog.text, "a token was logged"
 
 
 def test_a_guest_has_no_visitor_token_to_spend(guest: Page, complaints: Complaints) -> None:
@@ -218,6 +228,7 @@ def test_a_key_that_is_switched_off_and_on(guest: Page, complaints: Complaints) 
     expect(guest.locator("#live-note")).to_contain_text("client_key_disabled")
     guest.reload()
     Widget(guest).is_("refused", code="client_key_disabled")
+    expect(attack(guest, "Call from there")).to_contain_text("The key is switched off")
     guest.get_by_role("button", name="Switch the key on").click()
     Widget(guest).is_("ready", "guest")
     expect(guest.get_by_role("button", name="Switch the key off")).to_be_visible()
@@ -226,13 +237,40 @@ def test_a_key_that_is_switched_off_and_on(guest: Page, complaints: Complaints) 
 # --- the page
 
 
-def test_on_paper(guest: Page) -> None:
-    """Printed, the inspector stands alone, and nothing of it is scrolled out of sight."""
-    guest.emulate_media(media="print")
-    expect(guest.locator(".store")).to_be_hidden()
-    expect(guest.locator("#renew")).to_be_hidden()
-    for box in guest.locator(".scroll").all():
+def test_while_nothing_can_be_reached(guest: Page, complaints: Complaints) -> None:
+    """Without a connection each button says so; with it, all goes on."""
+    complaints.expect(0)
+    complaints.expect(403)
+    guest.context.set_offline(True)
+    for button in ("Spend it twice", "Call from there"):
+        card = attack(guest, button)
+        expect(card).to_have_attribute("data-state", "off")
+        expect(card).to_contain_text(UNREACHABLE)
+    guest.get_by_role("button", name="Another label").click()
+    expect(guest.locator("#file-note")).to_contain_text(UNREACHABLE)
+    guest.context.set_offline(False)
+    expect(attack(guest, "Call from there")).to_have_attribute("data-state", "held")
+
+
+def test_the_parts_are_reached_by_their_links(guest: Page) -> None:
+    """A link shows its part of the inspector, and leaves the shop where it is."""
+    for name, part in (("Attacks", "attacks"), ("The file", "file"), ("Requests", "requests")):
+        guest.get_by_role("link", name=name, exact=True).click()
+        expect(guest.locator(f"#{part} h3")).to_be_in_viewport()
+        assert guest.evaluate("scrollY") == 0
+
+
+def test_on_paper(user: Page) -> None:
+    """Printed, the inspector stands alone; no part is out of sight, and none lies on another."""
+    expect(lines(user).last).to_have_text(f"POST {AUTH}/exchange")
+    user.emulate_media(media="print")
+    expect(user.locator(".store")).to_be_hidden()
+    expect(user.locator("#renew")).to_be_hidden()
+    for box in user.locator(".scroll").all():
         assert box.evaluate("node => node.scrollHeight <= node.clientHeight + 1")
+    parts = [part.bounding_box() for part in user.locator(".inspector > section").all()]
+    edges = [edge for box in parts if box for edge in (box["y"], box["y"] + box["height"])]
+    assert edges == sorted(edges)
 
 
 def test_cleared(guest: Page) -> None:
@@ -241,4 +279,5 @@ def test_cleared(guest: Page) -> None:
     guest.get_by_role("button", name="Clear").click()
     expect(lines(guest)).to_have_count(0)
     guest.get_by_role("button", name="Renew now").click()
-    expect(lines(guest)).to_have_text([f"POST {AUTH}/refresh"])
+    expect(lines(guest).filter(has_text=f"POST {AUTH}/refresh")).to_have_count(1)
+    assert "GET /" not in lines(guest).all_inner_texts()

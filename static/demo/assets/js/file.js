@@ -1,6 +1,7 @@
 // Edits the demo's copy of the tenants' file, and has the page follow.
 import { $, el } from "./dom.js";
 import { recall } from "./memory.js";
+import { hindrance } from "./words.js";
 
 const page = document.body.dataset;
 
@@ -12,9 +13,10 @@ function showDiff(diff) {
 }
 
 async function edit(name) {
-  const response = await fetch("/edit", { method: "POST", body: new URLSearchParams({ edit: name }) });
-  const told = await response.json();
-  if (!response.ok) throw new Error(told.error);
+  const response = await fetch("/edit", { method: "POST", body: new URLSearchParams({ edit: name }) })
+    .catch(() => { throw new Error(hindrance("network_error")); });
+  const told = await response.json().catch(() => ({}));
+  if (!response.ok) throw new Error(told.error ?? `The demo refused (${response.status}).`);
   return told;
 }
 

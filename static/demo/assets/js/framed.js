@@ -15,11 +15,15 @@ async function ask({ action, body }) {
       headers: { Accept: "application/problem+json" },
       body: JSON.stringify(body),
     });
-    const { code = null, detail = null } = await response.json();
-    Object.assign(answer, { status: response.status, code, detail });
+    const { code = null, title, detail } = await response.json();
+    Object.assign(answer, { status: response.status, code, detail: code && `${title}: ${detail}` });
   } catch { /* it stays a network error */ }
   return { ...answer, ms: performance.now() - began };
 }
+
+/** Whoever frames it learns that it is there; nobody else could read it, nor frame it. */
+const host = document.referrer && new URL(document.referrer).origin;
+if (hosts.has(host)) parent.postMessage("ready", host);
 
 addEventListener("message", async ({ data, origin, ports: [port] }) => {
   if (!hosts.has(origin) || !port || !ACTIONS.has(data?.action)) return;

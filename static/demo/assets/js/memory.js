@@ -9,6 +9,7 @@ const memory = {
   dropped: 0, // how many came before the first of them
   offset: null, // the server's clock minus this one, in ms
   visitorToken: null,
+  visitorSpent: false,
   refreshToken: null,
   refreshUntil: 0, // by the server's clock
   presented: null, // the refresh token that was given for the one above

@@ -42,21 +42,23 @@ function showJwt(card, token, kind) {
 }
 
 function draw() {
-  const { visitorToken, refreshToken, refreshUntil, rotations } = recall();
+  const { visitorToken, visitorSpent, refreshToken, refreshUntil, rotations } = recall();
   showJwt($("session-token"), sessionToken, "session");
   showJwt($("visitor-token"), visitorToken, "visitor");
+  $("visitor-token").classList.toggle("spent", visitorSpent);
   const card = $("refresh-token");
   card.hidden = !(refreshToken && sessionToken);
   card.dataset.until = refreshUntil;
   card.querySelector(".raw").textContent = excerpt(refreshToken);
-  $("rotations").textContent = rotations === 1 ? "once" : `${rotations} times`;
+  $("rotations").textContent = ["never", "once"][rotations] ?? `${rotations} times`;
   countDown();
 }
 
 function countDown() {
   for (const card of document.querySelectorAll(".token[data-until]")) {
     const left = Number(card.dataset.until) - serverNow();
-    card.querySelector(".left").textContent = left > 0 ? `ends in ${span(left)}` : "has ended";
+    const spent = card.classList.contains("spent") ? "spent · " : "";
+    card.querySelector(".left").textContent = spent + (left > 0 ? `ends in ${span(left)}` : "has ended");
     card.classList.toggle("ended", left <= 0);
   }
 }

@@ -1,24 +1,28 @@
 // The attacks: each is really made, and says what was expected and what came.
-import { el } from "./dom.js";
+import { $, el } from "./dom.js";
 import { attemptFrom } from "./elsewhere.js";
 import { recall } from "./memory.js";
 import { decode } from "./tokens.js";
 import { attempt, settled } from "./wire.js";
+import { hindrance } from "./words.js";
 
 const page = document.body.dataset;
 
-async function post(url, body, headers = {}) {
-  const response = await attempt(url, {
-    method: "POST",
-    credentials: "omit",
-    headers: { Accept: "application/problem+json", ...headers },
-    body: JSON.stringify(body),
-  });
-  const answer = Object((await response.json().catch(() => null)));
+async function post(url, options) {
+  const response = await attempt(url, { method: "POST", ...options }).catch(() => null);
+  if (!response) return { status: 0, code: "network_error" };
+  const answer = Object(await response.json().catch(() => null));
   return { ...answer, status: response.status, code: answer.code ?? answer.error ?? null };
 }
 
-const auth = (action, body) => post(`${page.apiUrl}/api/v1/widget/auth/${action}`, body);
+const elsewhere = (url, body, headers = {}) => post(url, { credentials: "omit", body: JSON.stringify(body),
+  headers: { Accept: "application/problem+json", ...headers } });
+const auth = (action, body) => elsewhere(`${page.apiUrl}/api/v1/widget/auth/${action}`, body);
+
+/** Ends a trial where what came says that it can't be made, and not how it went. */
+function hinder({ code }) {
+  if (hindrance(code)) throw new Error(hindrance(code));
+}
 
 /** What the page has in hand after the widget renewed, just now: the pair, and what was given for it. */
 async function renewed(widget) {
@@ -29,9 +33,9 @@ async function renewed(widget) {
 
 const TRIALS = {
   async spend({ step }) {
-    const response = await attempt("/widget-token", { method: "POST" });
-    if (response.status === 401) throw new Error("Nobody is signed in, so there is no visitor token to steal. Sign in to the shop first.");
-    const { user_token: token } = await response.json();
+    const vouched = await post("/widget-token");
+    hinder(vouched);
+    const { user_token: token } = vouched;
     const first = await auth("exchange", { token, client_key: page.clientKey });
     step("Spent the first time", "200", first);
     step("Spent again", "400 used_token", await auth("exchange", { token, client_key: page.clientKey }));
@@ -46,12 +50,12 @@ const TRIALS = {
     if (twin.refresh_token !== refreshToken) step("The very same tokens", "yes", { status: "no" });
     await renewed(widget);
     step("After one more renewal: it can only be stolen", "400 reused_refresh_token", await auth("refresh", { refresh_token: old }));
-    const before = recall().dropped + recall().entries.length;
+    const before = count();
     const now = await renewed(widget);
     const { entries, dropped } = now;
     const told = entries.slice(before - dropped).find(({ path, cause }) => !cause && path.endsWith("/refresh"));
     step("The widget renews, and is told that its session is over", "400 revoked_session", told ?? {});
-    step("So it began a new session by itself", "another sid", { status: now.sessionId === sessionId ? "the same sid" : "another sid" });
+    step("So it begins anew by itself", "a new session", { status: now.sessionId === sessionId ? "the same session" : "a new session" });
     return "A thief and the owner can’t both go on: the session ends for both, and the owner signs in anew without noticing.";
   },
 
@@ -70,7 +74,7 @@ const TRIALS = {
 
   async forge({ step, widget }) {
     const token = await widget.getToken();
-    const say = (bearer) => post(page.connectUrl, { message: "Who am I?" },
+    const say = (bearer) => elsewhere(page.connectUrl, { message: "Who am I?" },
       { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" });
     step("Your session token, as it is", "200", await say(token));
     step("The same, with another name written into it", "401 invalid_token", await say(forged(token)));
@@ -89,9 +93,18 @@ function forged(token) {
 function stepNode(what, expected, { status, code }) {
   const came = [status ?? "nothing", code].filter(Boolean).join(" ");
   const good = came === expected;
-  return el("li", { className: good ? "good" : "bad" }, what,
+  return el("li", { className: good ? "good" : "bad" }, el("span", { className: "what", textContent: what }),
     el("span", {}, "expected ", el("code", { textContent: expected })),
-    el("span", { className: "came" }, "came ", el("code", { textContent: came }), good ? " ✓" : " ✗"));
+    el("span", { className: "came" }, "got ", el("code", { textContent: came }), good ? " ✓" : " ✗"));
+}
+
+const count = () => recall().dropped + recall().entries.length;
+
+/** Where the list and the diagram have what was sent. */
+function seenAs(before) {
+  const [first, last] = [before + 1, count()];
+  const numbers = last > first ? `requests ${first} ${last > first + 1 ? "to" : "and"} ${last}` : `request ${first}`;
+  return el("p", { className: "seen-as" }, el("a", { href: "#requests", textContent: `See ${numbers}` }));
 }
 
 async function run(card, widget) {
@@ -101,21 +114,28 @@ async function run(card, widget) {
   out.replaceChildren(steps);
   button.ariaDisabled = "true"; // not `disabled`: the focus stays
   card.dataset.state = "running";
-  const step = (...seen) => steps.append(stepNode(...seen));
+  const before = count();
+  const step = (what, expected, answer) => {
+    hinder(answer);
+    steps.append(stepNode(what, expected, answer));
+  };
   try {
     const moral = await TRIALS[card.dataset.trial]({ step, widget, frame: card.querySelector("iframe") });
     const asExpected = !steps.querySelector(".bad");
     out.append(el("p", { textContent: asExpected ? moral : "That wasn’t expected." }));
     card.dataset.state = asExpected ? "held" : "failed";
   } catch (error) {
-    out.append(el("p", { textContent: error.message }));
+    out.append(el("p", { textContent: hindrance(error.code) ?? error.message }));
     card.dataset.state = "off";
   }
+  if (count() > before) out.append(seenAs(before));
   button.ariaDisabled = null;
 }
 
 /** @param widget gives the widget's handle of now: it may be started anew. */
 export function startTrials(widget) {
+  // The numbers begin anew.
+  $("clear").addEventListener("click", () => document.querySelectorAll(".seen-as").forEach((link) => link.remove()));
   for (const card of document.querySelectorAll("[data-trial]")) {
     card.querySelector("button").addEventListener("click", () => {
       if (card.dataset.state !== "running") run(card, widget());

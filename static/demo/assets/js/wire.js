@@ -93,7 +93,7 @@ async function finish(entry, sent, began, response) {
   if (told) addCallOfBackend(entry, JSON.parse(told));
   const body = readBody(await response.text());
   entry.code = response.ok ? null : body.code || body.error || response.headers.get("X-Error-Code");
-  entry.detail = response.ok ? null : body.detail || null;
+  entry.detail = response.ok ? null : [...new Set([body.title, body.detail])].filter(Boolean).join(": ") || null;
   if (body.server_time) recall().offset = body.server_time * 1000 - (entry.at + answered) / 2;
   if (response.ok && entry.cause !== "trial") learn(sent, body);
   changed();
@@ -108,7 +108,8 @@ function addCallOfBackend(entry, { method, path, authorization, status, code, ms
 
 function learn(sent, body) {
   const memory = recall();
-  if (body.user_token) memory.visitorToken = body.user_token;
+  if (body.user_token) Object.assign(memory, { visitorToken: body.user_token, visitorSpent: false });
+  if (sent.token && sent.token === memory.visitorToken) memory.visitorSpent = true;
   if (!body.refresh_token) return;
   const same = body.session_id === memory.sessionId;
   Object.assign(memory, {

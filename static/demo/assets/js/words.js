@@ -30,12 +30,23 @@ const REFUSALS = {
   unreachable: "The shop’s backend couldn’t reach the API.",
 };
 
+/** What keeps a trial from showing anything, by the code that came, and what to do. */
+const HINDRANCES = {
+  not_signed_in: "Nobody is signed in, so there is no visitor token to steal. Sign in to the shop first.",
+  network_error: "The demo’s servers can’t be reached. Are they still running?",
+  unreachable: "The shop’s backend can’t reach the API. Is the demo still running?",
+  client_key_disabled: "The key is switched off, so everything is refused. Switch it on below, and try again.",
+  rate_limited: "That was too often, so the API asks for a pause. Try again in a minute.",
+};
+
+export const hindrance = (code) => HINDRANCES[code];
+
 /** Says what a request is for, and why it was refused where it was. */
 export function sentence({ kind, path, joins, detail, status, left, code }) {
   if (left) return "The page was left before the answer came.";
   if (status === 0) return "It couldn’t be reached.";
-  if (detail) return `${detail[0].toUpperCase()}${detail.slice(1)}`.replace(/[^.!?…]$/, "$&.");
-  if (code) return REFUSALS[code] ?? "Refused.";
+  if (detail) return `${detail[0].toUpperCase()}${detail.slice(1)}`.replace(/[^.!?…]$/, "$&."); // the server’s own words
+  if (code) return REFUSALS[code] ?? HINDRANCES[code] ?? "Refused.";
   const said = REQUESTS[kind] || REQUESTS[path] || "";
   return joins ? `${said} Your guest token goes along, so your thread does too.` : said;
 }
