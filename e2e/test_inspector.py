@@ -183,6 +183,17 @@ def test_every_attack_fails_as_announced(
     assert "eyJ" not in caplog.text, "a token was logged"
 
 
+def test_attacks_made_at_once_take_turns(user: Page, complaints: Complaints) -> None:
+    """Whoever clicks every button at once sees each attack for itself, and the widget go on."""
+    for status in (400, 401, 403):
+        complaints.expect(status)
+    user.evaluate("for (const one of document.querySelectorAll('[data-trial] button')) one.click()")
+    user.get_by_role("button", name="Another color").click()
+    expect(user.locator("[data-trial][data-state=held]")).to_have_count(len(ATTACKS))
+    expect(user.locator("#file-note")).to_contain_text("In force")
+    Widget(user).is_("ready", "user")
+
+
 def test_a_guest_has_no_visitor_token_to_spend(guest: Page, complaints: Complaints) -> None:
     """Who isn't signed in is told to, and nothing is sent to the API."""
     complaints.expect(401)

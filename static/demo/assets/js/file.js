@@ -1,6 +1,7 @@
 // Edits the demo's copy of the tenants' file, and has the page follow.
 import { $, el } from "./dom.js";
 import { recall } from "./memory.js";
+import { inTurn } from "./turns.js";
 import { hindrance } from "./words.js";
 
 const page = document.body.dataset;
@@ -61,7 +62,7 @@ export function startFile(shop) {
   let running = null;
   for (const button of document.querySelectorAll("[data-edit]")) {
     button.addEventListener("click", () => {
-      running ??= run(button.dataset.edit, shop).finally(() => { running = null; });
+      running ??= inTurn(() => run(button.dataset.edit, shop)).finally(() => { running = null; });
     });
   }
 }

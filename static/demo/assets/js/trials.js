@@ -3,6 +3,7 @@ import { $, el } from "./dom.js";
 import { attemptFrom } from "./elsewhere.js";
 import { recall } from "./memory.js";
 import { decode } from "./tokens.js";
+import { inTurn } from "./turns.js";
 import { attempt, settled } from "./wire.js";
 import { hindrance } from "./words.js";
 
@@ -50,10 +51,9 @@ const TRIALS = {
     if (twin.refresh_token !== refreshToken) step("The very same tokens", "yes", { status: "no" });
     await renewed(widget);
     step("After one more renewal: it can only be stolen", "400 reused_refresh_token", await auth("refresh", { refresh_token: old }));
-    const before = count();
+    const before = new Set(recall().entries);
     const now = await renewed(widget);
-    const { entries, dropped } = now;
-    const told = entries.slice(before - dropped).find(({ path, cause }) => !cause && path.endsWith("/refresh"));
+    const told = now.entries.find((entry) => !before.has(entry) && !entry.cause && entry.path.endsWith("/refresh"));
     step("The widget renews, and is told that its session is over", "400 revoked_session", told ?? {});
     step("So it begins anew by itself", "a new session", { status: now.sessionId === sessionId ? "the same session" : "a new session" });
     return "A thief and the owner can’t both go on: the session ends for both, and the owner signs in anew without noticing.";
@@ -94,7 +94,7 @@ function stepNode(what, expected, { status, code }) {
   const came = [status ?? "nothing", code].filter(Boolean).join(" ");
   const good = came === expected;
   return el("li", { className: good ? "good" : "bad" }, el("span", { className: "what", textContent: what }),
-    el("span", {}, "expected ", el("code", { textContent: expected })),
+    el("span", {}, "expected ", el("code", { textContent: expected })), " ",
     el("span", { className: "came" }, "got ", el("code", { textContent: came }), good ? " ✓" : " ✗"));
 }
 
@@ -112,8 +112,6 @@ async function run(card, widget) {
   const out = card.querySelector(".outcome");
   const steps = el("ol");
   out.replaceChildren(steps);
-  button.ariaDisabled = "true"; // not `disabled`: the focus stays
-  card.dataset.state = "running";
   const before = count();
   const step = (what, expected, answer) => {
     hinder(answer);
@@ -137,8 +135,12 @@ export function startTrials(widget) {
   // The numbers begin anew.
   $("clear").addEventListener("click", () => document.querySelectorAll(".seen-as").forEach((link) => link.remove()));
   for (const card of document.querySelectorAll("[data-trial]")) {
-    card.querySelector("button").addEventListener("click", () => {
-      if (card.dataset.state !== "running") run(card, widget());
+    const button = card.querySelector("button");
+    button.addEventListener("click", () => {
+      if (card.dataset.state === "running") return;
+      card.dataset.state = "running";
+      button.ariaDisabled = "true"; // not `disabled`: the focus stays
+      inTurn(() => run(card, widget()));
     });
   }
 }
