@@ -176,6 +176,7 @@ def test_every_attack_fails_as_announced(
         assert card.locator(".came code").all_inner_texts() == came
         refused = user.locator("#request-list .refused .status").all_inner_texts()
         assert refused == [text for text in came if text.startswith("4")]
+        assert "Refused." not in user.locator("#request-list .why").all_inner_texts()  # but why
         expect(user.locator("#request-list .tag").first).to_have_text("your attack")
         expect(card.locator(".seen-as")).to_have_text(re.compile(r"See requests? \d+"))
         Widget(user).is_("ready", "user")

@@ -91,13 +91,19 @@ async function finish(entry, sent, began, response) {
   entry.status = response.status;
   const told = response.headers.get("X-Demo-Call");
   if (told) addCallOfBackend(entry, JSON.parse(told));
-  const body = readBody(await response.text());
-  entry.code = response.ok ? null : body.code || body.error || response.headers.get("X-Error-Code");
-  entry.detail = response.ok ? null : [...new Set([body.title, body.detail])].filter(Boolean).join(": ") || null;
+  const text = await response.text();
+  const body = readBody(text);
+  if (!response.ok) {
+    entry.code = body.code || body.error || response.headers.get("X-Error-Code");
+    entry.detail = words(body) || (/^text\/plain\b/.test(response.headers.get("Content-Type")) ? text : null);
+  }
   if (body.server_time) recall().offset = body.server_time * 1000 - (entry.at + answered) / 2;
   if (response.ok && entry.cause !== "trial") learn(sent, body);
   changed();
 }
+
+/** What a refusal says in JSON; otherwise it is a plain sentence. */
+const words = ({ title, detail }) => [...new Set([title, detail])].filter(Boolean).join(": ");
 
 /** The backend's clock needn't be ours: its call lay within the page's, that much is certain. */
 function addCallOfBackend(entry, { method, path, authorization, status, code, ms }) {
