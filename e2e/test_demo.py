@@ -65,16 +65,18 @@ def look(request: pytest.FixtureRequest, new_context: NewContext) -> Look:
 
 
 def test_the_whole_walk(look: Look, demo: DemoSites, complaints: Complaints) -> None:
-    """Guest, conversation, sign-in, user, renewal, sign-out, and the stranger who is refused."""
+    """Guest, conversation, sign-in, user, renewal, inspection, sign-out, and the stranger."""
     page, widget = look.page, Widget(look.page)
     arrive_as_a_guest(look, demo)
     become_a_user(look)
     renew(look)
+    complaints.expect(403, "origin_not_allowed")
+    inspect(look)
     page.get_by_role("button", name="Sign out").click()
     widget.is_("ready", "guest")
     expect(page.locator("#live")).to_have_attribute("data-state", "guest")
     look.snap("8-signed-out")
-    meet_the_stranger(look, complaints)
+    meet_the_stranger(look)
 
 
 def arrive_as_a_guest(look: Look, demo: DemoSites) -> None:
@@ -126,10 +128,21 @@ def renew(look: Look) -> None:
     page.evaluate("scrollTo(0, 0)")
 
 
-def meet_the_stranger(look: Look, complaints: Complaints) -> None:
+def inspect(look: Look) -> None:
+    """Look at what the inspector shows, and make one of its attacks."""
+    page = look.page
+    page.get_by_role("button", name="Call from there").click()
+    expect(page.locator("[data-trial=stranger]")).to_have_attribute("data-state", "held")
+    assert_fits(page)
+    for part in ("requests", "tokens", "attacks", "file"):
+        page.locator(f"#{part}").evaluate("node => node.scrollIntoView()")
+        look.snap(f"7-{part}")
+    page.evaluate("scrollTo(0, 0)")
+
+
+def meet_the_stranger(look: Look) -> None:
     """Follow the link to the page of the site that copied the snippet."""
     page, widget = look.page, Widget(look.page)
-    complaints.expect(403, "origin_not_allowed")
     page.get_by_role("link", name="See it on a stranger").click()
     widget.is_("refused", code="origin_not_allowed")
     expect(page.locator("#verdict-code")).to_have_text("origin_not_allowed")

@@ -19,13 +19,13 @@ def load(page: Page, world: ServedWorld) -> None:
 def test_a_stub_keeps_the_calls(page: Page, world: ServedWorld) -> None:
     """What a page asked for before the script came is done when it comes."""
     page.goto(world.host.blank())
+    page.evaluate(STUB)
     page.evaluate(
-        STUB
-        + """Kataven.init({ publicKey: "%s" }, (handle) => {
+        """(publicKey) => Kataven.init({ publicKey }, (handle) => {
           window.widget = handle;
           handle.on("ready", ({ config }) => { document.title = config.tenant.name; });
-        })"""
-        % KEY
+        })""",
+        KEY,
     )
     load(page, world)
     Widget(page).is_("ready", "guest")
@@ -41,7 +41,8 @@ def test_a_mistake_in_the_queue_is_its_own(
     """A call that fails is said, and the next one is done."""
     complaints.expect_words("uncaught: ", "publicKey")
     page.goto(world.host.blank())
-    page.evaluate(STUB + "Kataven.init({}); Kataven.init({ publicKey: '%s' })" % KEY)
+    page.evaluate(STUB)
+    page.evaluate("(publicKey) => { Kataven.init({}); Kataven.init({ publicKey }) }", KEY)
     load(page, world)
     Widget(page).is_("ready", "guest")
     assert complaints.heard("publicKey")

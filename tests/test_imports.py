@@ -54,7 +54,8 @@ LAYERS = [
     ["app", "listening"],
     ["serve", "admin"],
     ["workers"],
-    ["demo", "demo.pages"],
+    ["demo", "demo.pages", "demo.backend", "demo.own_file"],
+    ["demo.elsewhere"],
     ["demo.connect", "demo.shop", "demo.stranger"],
     ["demo.run"],
     [

@@ -27,7 +27,8 @@ def demo(port: int, config: Path | None) -> None:
     """Show the whole handshake in your browser, on this machine alone.
 
     It serves the API, a shop that embeds the widget, a site that copied the shop's snippet,
-    and an agent that the widget talks to. Nothing is kept.
+    and an agent that the widget talks to. Beside the shop stands what goes over the wire. The
+    tenants' file is copied, and nothing is kept.
 
     Example: kataven-flask demo --port 8000
     """
@@ -39,7 +40,8 @@ def _announce(sites: DemoSites) -> None:
     click.echo(f"  the shop        {sites.shop}   embeds the widget; sign in there")
     click.echo(f"  a stranger      {sites.stranger}   copied the snippet; is refused")
     click.echo(f"  the agent       {sites.connect}   verifies sessions by the public keys")
-    click.echo(f"  the sign-in API {sites.api}\n")
+    click.echo(f"  the sign-in API {sites.api}")
+    click.echo(f"  its tenants     {sites.config}   a copy to edit; see it followed\n")
     click.echo(
         f"No browser for *.localhost names? Open {sites.shop_plain} instead. Ctrl-C stops it."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import Forbidden
@@ -15,12 +16,16 @@ if TYPE_CHECKING:
 MAX_BODY_BYTES: Final = 16 * 1024
 
 
-def create_site(import_name: str, *, policy: Mapping[str, str]) -> Flask:
+def create_site(
+    import_name: str, *, policy: Mapping[str, str], own_urls: tuple[str, ...] = ()
+) -> Flask:
     """Make an app that serves the demo's templates and files under a strict policy.
 
     Args:
         import_name: The module that the site is written in.
         policy: Its Content-Security-Policy, a value for each directive.
+        own_urls: The origins that it answers on, where these are known. By any other host it isn't
+            reached: somebody's own domain that resolves to this machine would pass for it.
     """
     folder = static_dir() / "demo"
     site = Flask(
@@ -30,8 +35,9 @@ def create_site(import_name: str, *, policy: Mapping[str, str]) -> Flask:
         static_url_path="/static",
     )
     site.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    site.config["TRUSTED_HOSTS"] = [str(urlsplit(url).hostname) for url in own_urls] or None
     headers = {
-        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "Content-Security-Policy": policy_header(policy),
         # The API knows the page by its origin, so that much of the referrer has to pass.
         "Referrer-Policy": "strict-origin-when-cross-origin",
         "X-Content-Type-Options": "nosniff",
@@ -45,6 +51,11 @@ def create_site(import_name: str, *, policy: Mapping[str, str]) -> Flask:
 
     site.after_request(protect)
     return site
+
+
+def policy_header(policy: Mapping[str, str]) -> str:
+    """Write a Content-Security-Policy, a value for each directive, as its header has it."""
+    return "; ".join(f"{name} {value}" for name, value in policy.items())
 
 
 def widget_policy(api_url: str, *connect_urls: str | None) -> dict[str, str]:

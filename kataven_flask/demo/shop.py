@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, cast
-from urllib.error import HTTPError, URLError
-from urllib.request import ProxyHandler, Request, build_opener
 
 from flask import Response, jsonify, redirect, render_template, request, session, url_for
 from werkzeug.exceptions import BadRequest
 
+from kataven_flask.demo.backend import ApiClient, ApiRefusedError, Call, Customer
+from kataven_flask.demo.elsewhere import add_elsewhere
+from kataven_flask.demo.own_file import OwnFile
 from kataven_flask.demo.pages import create_site, refuse_other_sites, widget_policy
+from kataven_flask.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from flask import Flask
     from werkzeug.wrappers import Response as BaseResponse
-
-BACKEND_TIMEOUT: Final = 5.0
-"""Seconds that the shop's backend waits for the API."""
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """Somebody with an account at the shop."""
-
-    user_id: str
-    name: str
-    email: str
-    about: str
-
-    @property
-    def initials(self) -> str:
-        """The first letters of the name, for a round picture."""
-        return "".join(word[0] for word in self.name.split())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +32,9 @@ class Product:
     price: str
     picture: str
 
+
+CALL_HEADER: Final = "X-Demo-Call"
+"""Tells the page of a call that the backend made for it; of the secret key not a word."""
 
 CUSTOMERS: Final = {
     customer.user_id: customer
@@ -67,69 +55,6 @@ PRODUCTS: Final = (
 )
 
 
-class ApiRefusedError(Exception):
-    """The API gave no visitor token; `code` says why."""
-
-    def __init__(self, code: str) -> None:
-        """Keep the API's error code, which is safe to show."""
-        super().__init__(code)
-        self.code = code
-
-
-@dataclass(frozen=True, slots=True)
-class ApiClient:
-    """The shop's backend side of the handshake.
-
-    Args:
-        api_url: Where the backend reaches the API.
-        client_key: The public key in the shop's pages.
-        secret_key: Its secret key; it never leaves the backend.
-        agent_id: The agent that the visitor will talk to, or None for the key's own.
-    """
-
-    api_url: str
-    client_key: str
-    secret_key: str
-    agent_id: str | None
-
-    def user_token(self, customer: Customer) -> str:
-        """Ask for a visitor token for a customer whom the shop has signed in.
-
-        Raises:
-            ApiRefusedError: The API refused, or couldn't be reached.
-        """
-        body = {
-            "client_key": self.client_key,
-            "user_id": customer.user_id,
-            "name": customer.name,
-            "email": customer.email,
-        }
-        if self.agent_id is not None:
-            body["agent_id"] = self.agent_id
-        answer = self._post("/api/v1/widget/auth/user-token", body)
-        return str(answer["user_token"])
-
-    def _post(self, path: str, body: dict[str, str]) -> dict[str, object]:
-        call = Request(  # noqa: S310 - the address is the operator's, checked in create_shop
-            self.api_url + path,
-            data=json.dumps(body).encode(),
-            headers={
-                "Authorization": f"Bearer {self.secret_key}",
-                "Content-Type": "application/json",
-            },
-        )
-        # No proxy from the environment: a secret key goes to the API and nowhere else.
-        opener = build_opener(ProxyHandler({}))
-        try:
-            with opener.open(call, timeout=BACKEND_TIMEOUT) as answer:
-                return cast("dict[str, object]", json.load(answer))
-        except HTTPError as error:
-            with error:
-                raise ApiRefusedError(error.headers.get("X-Error-Code", "refused")) from error
-        except (URLError, TimeoutError, ValueError) as error:
-            raise ApiRefusedError("unreachable") from error
-
-
 def create_shop(  # noqa: PLR0913 - a page's addresses, all by name
     *,
     api_url: str,
@@ -139,6 +64,8 @@ def create_shop(  # noqa: PLR0913 - a page's addresses, all by name
     agent_id: str | None = None,
     stranger_url: str | None = None,
     backend_url: str | None = None,
+    own_urls: tuple[str, ...] = (),
+    own_file: OwnFile | None = None,
 ) -> Flask:
     """Create the shop.
 
@@ -150,6 +77,8 @@ def create_shop(  # noqa: PLR0913 - a page's addresses, all by name
         agent_id: The agent to talk to, or None for the key's own.
         stranger_url: A page on another site with the same snippet, to link to.
         backend_url: The API as the shop's backend reaches it; `api_url` if None.
+        own_urls: The origins that the shop answers on, and no other; its page tries another one's.
+        own_file: The API's tenants' file, where a visitor may edit it.
 
     Raises:
         ValueError: An address isn't http(s).
@@ -158,7 +87,9 @@ def create_shop(  # noqa: PLR0913 - a page's addresses, all by name
     if not backend_url.startswith(("http://", "https://")):
         message = f"not an http(s) address: {backend_url}"
         raise ValueError(message)
-    shop = create_site(__name__, policy=widget_policy(api_url, connect_url))
+    policy = widget_policy(api_url, connect_url)
+    policy["frame-src"] = " ".join(filter(None, (stranger_url, *own_urls))) or "'none'"
+    shop = create_site(__name__, policy=policy, own_urls=own_urls)
     shop.secret_key = secrets.token_bytes(32)  # a restart signs everybody out
     shop.config.update(
         SESSION_COOKIE_NAME="acme_coffee",
@@ -171,18 +102,26 @@ def create_shop(  # noqa: PLR0913 - a page's addresses, all by name
         "client_key": client_key,
         "agent_id": agent_id,
         "stranger_url": stranger_url,
+        "own_urls": own_urls,
+        "own_file": own_file,
         "customers": tuple(CUSTOMERS.values()),
         "products": PRODUCTS,
     }
     _add_pages(shop, page)
     _add_widget_token(shop, ApiClient(backend_url, client_key, secret_key, agent_id))
+    add_elsewhere(shop, api_url=api_url, framed_by=own_urls)
+    if own_file is not None:
+        _add_edits(shop, own_file)
     return shop
 
 
 def _add_pages(shop: Flask, page: dict[str, object]) -> None:
     @shop.get("/")
     def front() -> str:
-        return render_template("shop.html", **page, customer=_signed_in())
+        here = request.host_url.rstrip("/")
+        others = [url for url in cast("tuple[str, ...]", page["own_urls"]) if url != here]
+        other_url = others[0] if others else None
+        return render_template("shop.html", **page, customer=_signed_in(), other_url=other_url)
 
     @shop.post("/sign-in")
     def sign_in() -> BaseResponse:
@@ -203,19 +142,43 @@ def _add_pages(shop: Flask, page: dict[str, object]) -> None:
 
 def _add_widget_token(shop: Flask, api: ApiClient) -> None:
     @shop.post("/widget-token")
-    def widget_token() -> tuple[Response, HTTPStatus]:
+    def widget_token() -> Response:
         refuse_other_sites()
         customer = _signed_in()
         if customer is None:
-            return _private({"error": "not_signed_in"}), HTTPStatus.UNAUTHORIZED
+            return _private({"error": "not_signed_in"}, HTTPStatus.UNAUTHORIZED)
+        calls: list[Call] = []
         try:
-            return _private({"user_token": api.user_token(customer)}), HTTPStatus.OK
+            answer = _private({"user_token": api.user_token(customer, calls.append)})
         except ApiRefusedError as error:
-            return _private({"error": error.code}), HTTPStatus.BAD_GATEWAY
+            answer = _private({"error": error.code}, HTTPStatus.BAD_GATEWAY)
+        for call in calls:  # no shop needs this; it is for the page that shows how all works
+            answer.headers.add(CALL_HEADER, call.as_header())
+        return answer
 
 
-def _private(body: dict[str, str]) -> Response:
+def _add_edits(shop: Flask, own_file: OwnFile) -> None:
+    @shop.post("/edit")
+    def edit() -> Response:
+        refuse_other_sites()
+        try:
+            edited = own_file.edit(request.form.get("edit", ""))
+        except KeyError:
+            raise BadRequest from None
+        except ConfigurationError as error:
+            return _private({"error": str(error)}, HTTPStatus.CONFLICT)
+        told = {
+            "file": own_file.name,
+            "diff": edited.diff,
+            "seconds": edited.seconds,
+            "key_is_on": own_file.key_is_on,
+        }
+        return _private(told)
+
+
+def _private(body: Mapping[str, object], status: HTTPStatus = HTTPStatus.OK) -> Response:
     response = jsonify(body)
+    response.status_code = status
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -1,8 +1,13 @@
 // The shop's side of the widget: it says who is here, and shows what the session does.
-"use strict";
+import { $, span } from "./dom.js";
+import { startDiagram } from "./diagram.js";
+import { startFile } from "./file.js";
+import { startRequests } from "./requests.js";
+import { showSessionToken, startTokens } from "./tokens.js";
+import { startTrials } from "./trials.js";
 
 const page = document.body.dataset;
-const $ = (id) => document.getElementById(id);
+let widget = null;
 let session = null;
 let lifetime = 1;
 
@@ -16,23 +21,26 @@ async function visitorToken() {
 }
 
 function embed() {
-  const widget = window.Kataven.init({
+  widget = window.Kataven.init({
     publicKey: page.clientKey,
     agentId: page.agent || undefined,
     apiUrl: page.apiUrl,
     connectUrl: page.connectUrl || undefined,
     userToken: page.customer ? visitorToken : null,
   });
-  widget.on("session", (news) => showSession(news, widget));
+  widget.on("session", showSession);
   widget.on("error", showError);
-  for (const button of document.querySelectorAll("[data-open-widget]")) {
-    button.addEventListener("click", () => widget.open());
-  }
-  $("renew").addEventListener("click", () => renew(widget));
-  setInterval(countDown, 1000);
 }
 
-async function renew(widget) {
+/** As a page that is loaded anew, without what the widget remembers. */
+async function restart() {
+  const old = widget;
+  widget = null;
+  await old.shutdown();
+  embed();
+}
+
+async function renew() {
   $("renew").disabled = true;
   try {
     await widget.renew();
@@ -41,7 +49,7 @@ async function renew(widget) {
   $("renew").disabled = false;
 }
 
-async function showSession(news, widget) {
+async function showSession(news) {
   session = news;
   lifetime = Math.max(1, news.expiresAt - Date.now());
   const { type, name, email, id } = news.visitor;
@@ -57,16 +65,17 @@ async function showSession(news, widget) {
     else step.removeAttribute("aria-current");
   }
   countDown();
-  const token = await widget.getToken().catch(() => "");
+  const token = await widget?.getToken().catch(() => null);
+  if (session !== news) return;
   // Its end is enough to see that it changes. The whole of it is nobody's business.
-  $("live-token").textContent = token && `…${token.slice(-8)}`;
+  $("live-token").textContent = token ? `…${token.slice(-8)}` : "none";
+  showSessionToken(token ?? null);
 }
 
 function countDown() {
   if (!session) return;
   const left = Math.max(0, session.expiresAt - Date.now());
-  const seconds = Math.round(left / 1000);
-  $("live-expiry").textContent = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
+  $("live-expiry").textContent = span(left);
   $("live-bar").style.inlineSize = `${Math.min(100, (100 * left) / lifetime)}%`;
 }
 
@@ -75,5 +84,30 @@ function showError(error) {
   $("live-note").textContent = `${error.message} (${error.code})`;
 }
 
-if (window.Kataven) embed();
-else showError({ message: `The widget couldn't be loaded from ${page.apiUrl}.`, code: "script_error" });
+/** On paper everything is open. */
+function openForPrint() {
+  const shut = [...document.querySelectorAll("details:not([open])")];
+  for (const part of shut) part.open = true;
+  addEventListener("afterprint", () => shut.forEach((part) => { part.open = false; }), { once: true });
+}
+
+function start() {
+  startRequests();
+  startDiagram();
+  startTokens();
+  addEventListener("beforeprint", openForPrint);
+  if (!window.Kataven) {
+    showError({ message: `The widget couldn't be loaded from ${page.apiUrl}.`, code: "script_error" });
+    return;
+  }
+  embed();
+  for (const button of document.querySelectorAll("[data-open-widget]")) {
+    button.addEventListener("click", () => widget?.open());
+  }
+  $("renew").addEventListener("click", renew);
+  setInterval(countDown, 1000);
+  startTrials(() => widget);
+  startFile({ widget: () => widget, restart });
+}
+
+start();
