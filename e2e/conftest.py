@@ -95,6 +95,10 @@ class Complaints:
         context.on("console", self._on_console)
         context.on("weberror", self._on_error)
 
+    def hear(self, line: str) -> None:
+        """Take note of something that went wrong."""
+        self._heard.append(line)
+
     def check(self) -> None:
         """Fail on whatever wasn't announced."""
         unexpected = [line for line in self._heard if not self._is_expected(line)]
@@ -105,10 +109,10 @@ class Complaints:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._heard.append(f"{message.text} [{message.location.get('url', '')}]")
+            self.hear(f"{message.text} [{message.location.get('url', '')}]")
 
     def _on_error(self, error: WebError) -> None:
-        self._heard.append(f"uncaught: {error.error}")
+        self.hear(f"uncaught: {error.error}")
 
 
 @pytest.fixture
