@@ -64,6 +64,13 @@ class Tab:
         found = connection.send("browsingContext.create", type="tab", userContext=self._user)
         self._context = found["context"]
 
+    def run_first(self, script: str) -> None:
+        """Run a script in every page of this tab, before any of the page's own."""
+        function = f"() => {{ {script} }}"
+        self._connection.send(
+            "script.addPreloadScript", functionDeclaration=function, contexts=[self._context]
+        )
+
     def close(self) -> None:
         """Close the tab, and forget what it stored."""
         self._connection.send("browser.removeUserContext", userContext=self._user)
@@ -102,13 +109,19 @@ class Tab:
 
     def errors(self) -> list[str]:
         """Return what stands in the console as an error, or was thrown and not caught."""
-        entries = [one["params"] for one in self._events("log.entryAdded")]
-        return [one["text"] for one in entries if one["level"] == "error"]
+        return [one["text"] for one in self._entries() if one["level"] == "error"]
+
+    def thrown(self) -> list[str]:
+        """Return what was thrown and not caught."""
+        return [one["text"] for one in self._entries() if one["type"] == "javascript"]
 
     def posts(self) -> list[str]:
         """Return where the tab has posted, preflights not counted."""
         sent = [one["params"]["request"] for one in self._events("network.beforeRequestSent")]
         return [one["url"] for one in sent if one["method"] == "POST"]
+
+    def _entries(self) -> list[dict[str, Any]]:
+        return [one["params"] for one in self._events("log.entryAdded")]
 
     def _events(self, method: str) -> list[dict[str, Any]]:
         self.evaluate("0")  # what the browser has said by now is heard

@@ -37,8 +37,9 @@ Install one by either of:
 TIMEOUT: Final = 10_000.0
 """Milliseconds that a page has for anything awaited."""
 
-_REPORT_CSP = """addEventListener("securitypolicyviolation", (event) =>
+REPORT_CSP: Final = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} kept out ${event.blockedURI}`));"""
+"""A script that has a page complain about what its policy kept out."""
 
 
 @pytest.fixture(scope="session")
@@ -135,7 +136,7 @@ def new_context(browser: Browser, complaints: Complaints) -> Iterator[NewContext
         context = browser.new_context(locale="en-GB", **options)
         opened.append(context)
         context.set_default_timeout(TIMEOUT)
-        context.add_init_script(_REPORT_CSP)
+        context.add_init_script(REPORT_CSP)
         complaints.listen(context)
         return context
 

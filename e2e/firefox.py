@@ -44,7 +44,14 @@ def firefox(folder: Path, preferences: Preferences) -> Iterator[Connection]:
     ]
     (folder / "user.js").write_text("".join(lines))
     log = folder / "stderr.log"
-    options = ["--headless", "--no-remote", "--remote-debugging-port", "0", "--profile", folder]
+    options = [
+        "--headless",
+        "--no-remote",
+        "--remote-debugging-port",
+        "0",
+        "--profile",
+        str(folder),
+    ]
     with log.open("w") as stderr, ExitStack() as stack:
         process = subprocess.Popen(
             [executable, *options],
@@ -109,8 +116,10 @@ class FirefoxWidget:
         self.shows(reply, "[role=log] .line:last-child")
 
     def _data(self) -> dict[str, Any]:
-        found = self.tab.evaluate("({...document.querySelector('kataven-widget')?.dataset})")
-        data: dict[str, Any] = found
+        assert not self.tab.thrown(), self.tab.thrown()
+        data: dict[str, Any] = self.tab.evaluate(
+            "({...document.querySelector('kataven-widget')?.dataset})"
+        )
         return data
 
 

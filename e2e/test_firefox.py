@@ -10,13 +10,12 @@ import pytest
 from flask import Flask, Response, request
 
 from e2e.bidi import Connection, Tab
-from e2e.conftest import Complaints
+from e2e.conftest import REPORT_CSP, Complaints
 from e2e.firefox import FirefoxWidget, Preferences, firefox
 from e2e.support import KEY, ServedWorld, serving
 
 EVIL: Final = "www.evil.localhost"
 PRIVACY: Final[dict[str, Preferences]] = {
-    "standard": {},
     "strict": {
         "browser.contentblocking.category": "strict",
         "network.cookie.cookieBehavior": 5,
@@ -33,6 +32,15 @@ PRIVACY: Final[dict[str, Preferences]] = {
 def privacy(request: pytest.FixtureRequest) -> str:
     """Return a visitor's choice."""
     return str(request.param)
+
+
+@pytest.fixture(autouse=True)
+def known_fault(request: pytest.FixtureRequest, privacy: str, complaints: Complaints) -> None:
+    """Expect the widget to fail where nothing may be kept, and to be mended."""
+    if privacy == "no-storage" and request.function is not test_the_choice_is_in_force:
+        reason = "new BroadcastChannel throws there, so that the widget doesn't start"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+        complaints.expect_words("The operation is insecure")
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +60,7 @@ def connection(privacy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 def tab(connection: Connection, complaints: Complaints) -> Iterator[Tab]:
     """Return one tab; whatever goes wrong in it unannounced fails the test."""
     opened = Tab(connection)
+    opened.run_first(REPORT_CSP)
     yield opened
     for line in opened.errors():
         complaints.hear(line)
@@ -130,7 +139,7 @@ def post(tab: Tab, url: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_a_strict_policy(tab: Tab, world: ServedWorld) -> None:
-    """Under the shop's policy, with Trusted Types, a session begins and is renewed."""
+    """Under the shop's policy, with Trusted Types, a guest is answered."""
     tab.goto(world.shop)
     assert tab.evaluate("'trustedTypes' in window"), "this Firefox has no Trusted Types"
     widget = FirefoxWidget(tab).is_("ready", "guest")
