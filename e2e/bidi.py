@@ -109,26 +109,24 @@ class Tab:
 
     def errors(self) -> list[str]:
         """Return what stands in the console as an error, or was thrown and not caught."""
-        return [one["text"] for one in self._entries() if one["level"] == "error"]
+        self.evaluate("0")  # what the browser has said by now is heard
+        return [one["text"] for one in self._heard("log.entryAdded") if one["level"] == "error"]
 
     def thrown(self) -> list[str]:
-        """Return what was thrown and not caught."""
-        return [one["text"] for one in self._entries() if one["type"] == "javascript"]
+        """Return what was thrown and not caught, as far as it was heard of."""
+        return [one["text"] for one in self._heard("log.entryAdded") if one["type"] == "javascript"]
 
     def posts(self) -> list[str]:
         """Return where the tab has posted, preflights not counted."""
-        sent = [one["params"]["request"] for one in self._events("network.beforeRequestSent")]
+        self.evaluate("0")
+        sent = [one["request"] for one in self._heard("network.beforeRequestSent")]
         return [one["url"] for one in sent if one["method"] == "POST"]
 
-    def _entries(self) -> list[dict[str, Any]]:
-        return [one["params"] for one in self._events("log.entryAdded")]
+    def _heard(self, method: str) -> list[dict[str, Any]]:
+        events = [one["params"] for one in self._connection.heard if one["method"] == method]
+        return [one for one in events if self._own(one)]
 
-    def _events(self, method: str) -> list[dict[str, Any]]:
-        self.evaluate("0")  # what the browser has said by now is heard
-        return [one for one in self._connection.heard if one["method"] == method and self._own(one)]
-
-    def _own(self, event: dict[str, Any]) -> bool:
-        params = event["params"]
+    def _own(self, params: dict[str, Any]) -> bool:
         return bool(params.get("source", params).get("context") == self._context)
 
     def _evaluate(self, expression: str) -> dict[str, Any]:

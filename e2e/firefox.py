@@ -116,10 +116,10 @@ class FirefoxWidget:
         self.shows(reply, "[role=log] .line:last-child")
 
     def _data(self) -> dict[str, Any]:
-        assert not self.tab.thrown(), self.tab.thrown()
         data: dict[str, Any] = self.tab.evaluate(
             "({...document.querySelector('kataven-widget')?.dataset})"
         )
+        assert not self.tab.thrown(), self.tab.thrown()
         return data
 
 
