@@ -20,6 +20,7 @@ from playwright.sync_api import (
 )
 
 from e2e.support import ClockedWorld, ServedWorld, clocked_world, served_world
+from kataven_flask.widget import widget_script
 
 SYSTEM_CHROMIUM: Final = Path("/usr/bin/chromium")
 ARGUMENTS: Final = (
@@ -122,6 +123,27 @@ def complaints() -> Iterator[Complaints]:
     heard = Complaints()
     yield heard
     heard.check()
+
+
+RequestCounts = dict[str, int]
+_COUNTS: Final = pytest.StashKey[RequestCounts]()
+
+
+@pytest.fixture
+def request_counts(pytestconfig: pytest.Config) -> RequestCounts:
+    """Return what is said at the end of the run: how many requests which visit cost."""
+    return pytestconfig.stash.setdefault(_COUNTS, {})
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what the widget costs."""
+    counts = config.stash.get(_COUNTS, {})
+    if counts:
+        said = ", ".join(f"{visit} {count}" for visit, count in counts.items())
+        size = len(widget_script().packed)
+        terminalreporter.write_line(f"widget: {size:,} bytes packed; requests: {said}")
 
 
 NewContext = Callable[..., BrowserContext]

@@ -341,6 +341,13 @@ _TAG = (
 
 _INIT = _BLANK + """<script src="{{ api }}/widget/v1.js"></script>""" + _CALL
 
+_LAZY = (
+    _BLANK
+    + """<script src="{{ api }}/widget/v1.js"></script><script>
+window.widget = Kataven.init({ mint: "open", ...{{ options | tojson }} });
+</script>"""
+)
+
 
 class Host:
     """A web site of a customer's: pages that embed the widget in each of its two ways.
@@ -379,6 +386,10 @@ class Host:
         """
         return f"{self.origin(name)}/init?{self._options(options)}"
 
+    def lazy(self, **options: Any) -> str:
+        """Return the address of a page whose widget mints nothing before it has to."""
+        return f"{self.origin()}/lazy?{self._options(options)}"
+
     def tag_and_init(self, **options: Any) -> str:
         """Return the address of a page that has the snippet and calls `Kataven.init` as well."""
         return f"{self.tag()}&{self._options(options)}"
@@ -407,6 +418,11 @@ def create_host(api_url: str) -> Flask:
     def init() -> str:
         options = json.loads(request.args["options"])
         return render_template_string(_INIT, api=api_url, options=options)
+
+    @site.get("/lazy")
+    def lazy() -> str:
+        options = json.loads(request.args["options"])
+        return render_template_string(_LAZY, api=api_url, options=options)
 
     @site.get("/visitor-token")
     def visitor_token() -> Response:

@@ -34,7 +34,7 @@ def test_the_agent(  # noqa: PLR0913, PLR0917 - a row of the table each
     """A pinned agent wins over the page's, the page's over the tenant's default."""
     page.goto(world.host.tag(client_key=client_key, agent=asked))
     widget = Widget(page).is_("ready", "guest")
-    assert widget.stored()["agent"] == agent
+    assert widget.stored()["agent_id"] == agent
     assert title(widget) == name
 
 
@@ -91,7 +91,7 @@ def test_users_alone_take_a_user(page: Page, world: ServedWorld) -> None:
     token = world.api.visitor_token("ada", agent_id="account")
     page.goto(world.host.init(agentId="account", userToken=token))
     widget = Widget(page).is_("ready", "user")
-    assert widget.stored()["agent"] == "account"
+    assert widget.stored()["agent_id"] == "account"
 
 
 def test_users_alone_after_signing_in(
@@ -144,4 +144,4 @@ def test_a_user_where_only_guests_are_taken(
     expect(widget.host).to_have_attribute("data-state", re.compile("ready|refused"))
     if widget.host.get_attribute("data-state") == "ready":
         names = {"sales": "Acme Sales", "support": "Acme Support"}
-        assert names[widget.stored()["agent"]] == title(widget)
+        assert names[widget.stored()["agent_id"]] == title(widget)

@@ -19,7 +19,7 @@ def test_shutdown(page: Page, world: ServedWorld, complaints: Complaints) -> Non
     complaints.expect(400)
     page.goto(world.host.init())
     widget = Widget(page).is_("ready", "guest")
-    refresh_token = widget.stored()["refresh"]
+    refresh_token = widget.stored()["refresh_token"]
     page.evaluate("window.widget.shutdown()")
     expect(widget.host).to_have_count(0)
     assert page.evaluate("sessionStorage.length") == 0
@@ -71,7 +71,7 @@ def test_the_page_names_nobody_any_more(
     complaints.expect(400)
     page.goto(world.host.init(mint="ada"))
     widget = Widget(page).is_("ready", "user")
-    refresh_token, session_id = widget.stored()["refresh"], widget.session_id
+    refresh_token, session_id = widget.stored()["refresh_token"], widget.session_id
     with page.expect_response("**/auth/logout"):
         page.evaluate("window.widget.identify(null)")
     assert widget.is_("ready", "guest").session_id != session_id
@@ -130,7 +130,7 @@ def test_a_page_after_the_sign_out(page: Page, world: ServedWorld, complaints: C
     """The next page of a site that signed its user out has a guest, and the session is over."""
     complaints.expect(400)
     page.goto(world.host.init(mint="ada"))
-    refresh_token = Widget(page).is_("ready", "user").stored()["refresh"]
+    refresh_token = Widget(page).is_("ready", "user").stored()["refresh_token"]
     with page.expect_response("**/auth/logout"):
         page.goto(world.host.init())
     Widget(page).is_("ready", "guest")
@@ -144,7 +144,7 @@ def test_the_shops_sign_out(page: Page, world: ServedWorld, complaints: Complain
     page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_role("button", name="Ada Lovelace").click()
     widget = Widget(page).is_("ready", "user")
-    refresh_token = widget.stored()["refresh"]
+    refresh_token = widget.stored()["refresh_token"]
     with page.expect_response("**/auth/logout"):
         page.get_by_role("button", name="Sign out").click()
     widget.is_("ready", "guest")
@@ -154,7 +154,7 @@ def test_the_shops_sign_out(page: Page, world: ServedWorld, complaints: Complain
 def test_logout_twice(page: Page, world: ServedWorld) -> None:
     """To end a session that has ended is no error."""
     page.goto(world.host.init())
-    refresh_token = Widget(page).is_("ready").stored()["refresh"]
+    refresh_token = Widget(page).is_("ready").stored()["refresh_token"]
     for _ in range(2):
         assert post(page, world, "logout", {"refresh_token": refresh_token}).status == 204
 
@@ -164,7 +164,7 @@ def test_the_backend_revokes_a_user(page: Page, world: ServedWorld, complaints: 
     complaints.expect(400)
     page.goto(world.host.init(mint="revoked-user"))
     widget = Widget(page).is_("ready", "user")
-    session_id, refresh_token = widget.session_id, widget.stored()["refresh"]
+    session_id, refresh_token = widget.session_id, widget.stored()["refresh_token"]
     answer = world.api.post("revoke", {"user_id": "revoked-user"}, Authorization=f"Bearer {SECRET}")
     assert answer.status == 204
     widget.renew()

@@ -269,7 +269,7 @@ def test_a_user_whose_session_was_ended_signs_in_again(
     page.goto(clocked.host.init(mint="ada"))
     widget = Widget(page).is_("ready", "user")
     session_id = widget.session_id
-    refresh_token = widget.stored()["refresh"]
+    refresh_token = widget.stored()["refresh_token"]
     assert post(page, clocked, "logout", {"refresh_token": refresh_token}).status == 204
     widget.renew()
     expect(widget.host).not_to_have_attribute("data-session-id", session_id)
@@ -300,7 +300,7 @@ def test_a_session_stays_on_its_origin(
     """A page on another origin of the same allowlist can't renew the session."""
     complaints.expect(403)
     page.goto(world.host.init())
-    refresh_token = Widget(page).is_("ready").stored()["refresh"]
+    refresh_token = Widget(page).is_("ready").stored()["refresh_token"]
     page.goto(world.host.blank("shop.acme.localhost"))
     answer = post(page, world, "refresh", {"refresh_token": refresh_token})
     assert (answer.status, answer.code) == (403, "origin_not_allowed")

@@ -8,11 +8,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Blueprint, Response, g, request, send_from_directory
+from flask import Blueprint, Response, g, request
 from flask_cors import CORS
 
 from kataven_flask import errors
-from kataven_flask.assets import static_dir
 from kataven_flask.body import BODY_LIMIT, MAX_BODY, parse_object, text_member
 from kataven_flask.handshake import Handshake
 from kataven_flask.messages import Caller, SessionGrant, UserTokenRequest, VisitorToken
@@ -20,6 +19,7 @@ from kataven_flask.origins import Origin
 from kataven_flask.refusals import new_request_id, refusal_headers, write_refusal
 from kataven_flask.signing import JWKS_MAX_AGE
 from kataven_flask.tokens import MAX_TOKEN_LENGTH
+from kataven_flask.widget import widget_script
 
 API: Final = "/api/v1/widget"
 BROWSER_PATHS: Final = (
@@ -182,11 +182,16 @@ def _add_public_routes(
         response.headers.update(refusal_headers(unready, request_id()))
         return response
 
+    script = widget_script()  # now, so that a broken one is no surprise later
+
     @blueprint.get("/widget/v1.js")
     def widget() -> Response:
-        response = send_from_directory(
-            static_dir() / "widget", "v1.js", mimetype="text/javascript", conditional=False
-        )
+        packed = request.accept_encodings["gzip"] > 0
+        response = Response(script.packed if packed else script.text, mimetype="text/javascript")
+        if packed:
+            response.headers["Content-Encoding"] = "gzip"
+        response.vary.add("Accept-Encoding")
+        response.add_etag()
         response.headers["Cache-Control"] = WIDGET_CACHE
         # A page with a Cross-Origin-Embedder-Policy may load it too.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
+from urllib.parse import urlsplit
 
 EXAMPLE_SERVER: Final = "https://widget.example.com"
 EXAMPLE_CONNECT_URL: Final = "https://agents.example.com/connect"
@@ -11,8 +13,10 @@ EXAMPLE_CONNECT_URL: Final = "https://agents.example.com/connect"
 _SNIPPET: Final = """\
 <script src="{server}/widget/v1.js" defer
         data-client-key="{client_key}"{agent}
-        data-connect-url="{connect_url}"></script>"""
+        data-connect-url="{connect_url}"{integrity}></script>"""
 _AGENT: Final = ' data-agent="{agent_id}"'
+_INTEGRITY: Final = """
+        integrity="{digest}" crossorigin="anonymous\""""
 
 
 def snippet(
@@ -20,6 +24,7 @@ def snippet(
     server: str | None = None,
     agent_id: str | None = None,
     connect_url: str | None = None,
+    integrity: str | None = None,
 ) -> str:
     """Write what shows the widget on a page.
 
@@ -28,6 +33,7 @@ def snippet(
         server: The public address of the server; None for an example of one.
         agent_id: The agent to ask for; None for the key's or the tenant's own.
         connect_url: Where messages go; None for an example of one.
+        integrity: The hash that the script must have (W3C, Subresource Integrity); None for any.
 
     Returns:
         HTML.
@@ -37,4 +43,36 @@ def snippet(
         client_key=escape(client_key),
         connect_url=escape(connect_url or EXAMPLE_CONNECT_URL),
         agent="" if agent_id is None else _AGENT.format(agent_id=escape(agent_id)),
+        integrity="" if integrity is None else _INTEGRITY.format(digest=escape(integrity)),
     )
+
+
+def content_security_policy(
+    server: str, connect_url: str, pictures: Iterable[str]
+) -> Sequence[str]:
+    """Write what a page's policy has to allow (W3C, Content Security Policy Level 3).
+
+    Args:
+        server: The public address of the server.
+        connect_url: Where messages go.
+        pictures: The addresses of the logo and of the agents' faces.
+
+    Returns:
+        Directives, to be merged into those of the page.
+    """
+    home = _origin(server)
+    allowed = {
+        "script-src": [home],
+        "connect-src": [home, _origin(connect_url)],
+        "img-src": [_origin(url) for url in pictures],
+    }
+    return [
+        " ".join([directive, *dict.fromkeys(sources)])
+        for directive, sources in allowed.items()
+        if sources
+    ]
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from kataven_flask.cli import main
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.origins import Origin
+from kataven_flask.widget import widget_script
 from tests.desk import KEY, PINNED, SECRET, Desk
 from tests.support import Service
 
@@ -339,7 +340,22 @@ def test_the_snippet_is_printed_again(desk: Desk) -> None:
     assert '<script src="https://signin.acme.com/widget/v1.js" defer' in result.stdout
     assert 'data-connect-url="https://a.example/c?x=1&amp;y=2"' in result.stdout
     assert 'data-agent="sales"' in result.stdout
-    assert result.stderr == ""
+    assert "Note: for" not in result.stderr
+    assert desk.run("snippet", KEY, *arguments, "--quiet").stderr == ""
+
+
+def test_the_snippet_comes_with_what_a_strict_page_needs(desk: Desk) -> None:
+    """The sources that a policy has to allow, and the hash of the script that is served."""
+    result = desk.run("snippet", KEY, "--connect-url", "https://a.example:8443/c?x=1")
+    assert "integrity" not in result.stdout
+    told = [line.strip() for line in result.stderr.splitlines()]
+    assert "script-src https://widget.example.com;" in told
+    assert "connect-src https://widget.example.com https://a.example:8443;" in told
+    assert "img-src https://acme.com;" in told
+    digest = widget_script().integrity
+    assert digest in result.stderr
+    pinned = desk.run("snippet", KEY, "--integrity").stdout
+    assert f'integrity="{digest}" crossorigin="anonymous"></script>' in pinned
 
 
 def test_a_snippet_names_no_agent_that_there_is_not(desk: Desk) -> None:

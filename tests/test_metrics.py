@@ -83,6 +83,10 @@ class Operator:
         return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
+THREADS = 7
+"""Of a worker: four for requests, its loop, who watches the files, who watches the parent."""
+
+
 @contextmanager
 def operating(folder: Path, workers: int = 2, **environ: str) -> Iterator[Operator]:
     """Run a server that shows what it measures."""
@@ -146,6 +150,8 @@ def test_the_worst_worker_counts(tmp_path: Path) -> None:
     with operating(tmp_path) as operator:
         (first,) = operator.revisions()
         worker = operator.children()[0]
+        tasks = Path(f"/proc/{worker}/task")
+        wait_until(lambda: len(list(tasks.iterdir())) == THREADS, "it serves")
         limit = resource.prlimit(worker, resource.RLIMIT_NOFILE)
         resource.prlimit(worker, resource.RLIMIT_NOFILE, (4, limit[1]))  # it has as many open
         operator.edit(text("second"))

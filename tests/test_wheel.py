@@ -35,7 +35,8 @@ def test_it_carries_the_static_files_and_nothing_foreign(wheel: Path) -> None:
         "kataven_flask/config/tenants.schema.json",
         "kataven_flask/config/tenants.yaml",
         "kataven_flask/store/lua/rotate.lua",
-        "kataven_flask/static/widget/v1.js",
+        "kataven_flask/static/widget/page.js",
+        "kataven_flask/static/widget/style.css",
         "kataven_flask/static/demo/shop.html",
     } <= names
     tops = {name.split("/")[0] for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,7 @@ import jwt
 import pytest
 
 from kataven_flask.app import parts_of
-from kataven_flask.assets import static_dir
+from kataven_flask.widget import widget_script
 from tests.api.wire import STRANGER, claims, visitor_token
 from tests.support import Service, refused
 
@@ -76,12 +77,23 @@ def test_a_restart_keeps_the_sessions(tmp_path: Path) -> None:
 
 
 def test_the_widget_is_served(service: Service) -> None:
-    """It is the file itself, as JavaScript, for any page, and may be kept."""
+    """It is JavaScript, for any page, and may be kept."""
     answer = service.client.get(WIDGET, headers={"Origin": STRANGER}, buffered=True)
     assert refused(answer) == OK
-    assert answer.data == (static_dir() / "widget" / "v1.js").read_bytes()
+    assert answer.data == widget_script().text
     assert answer.headers["Content-Type"].startswith("text/javascript")
     assert "max-age" in answer.headers["Cache-Control"]
+
+
+def test_the_widget_is_small(service: Service) -> None:
+    """Who takes gzip gets gzip, the same script; who doesn't, doesn't, and no cache mixes them."""
+    packed = service.client.get(WIDGET, headers={"Accept-Encoding": "br, gzip"})
+    plain = service.client.get(WIDGET, headers={"Accept-Encoding": "gzip;q=0, br"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert "Content-Encoding" not in plain.headers
+    assert gzip.decompress(packed.data) == plain.data
+    assert packed.headers["Vary"] == plain.headers["Vary"] == "Accept-Encoding"
+    assert packed.headers["ETag"] != plain.headers["ETag"]
 
 
 def test_a_kept_widget_is_not_sent_again(service: Service) -> None:

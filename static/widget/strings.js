@@ -1,0 +1,22 @@
+// What a visitor reads, and what a developer does about a refusal.
+
+/** Every sentence that a visitor can meet; `init({strings})` replaces any of them. */
+const STRINGS = {
+  title: "Chat",
+  close: "Close chat",
+  message: "Write a message…",
+  send: "Send",
+  guest: "You're chatting as a guest",
+  user: "You're signed in as {name}",
+  no_line: "This agent can't take messages yet.",
+  not_delivered: "That message wasn't delivered. Please try again.",
+  please_sign_in: "Please sign in to start chatting.",
+  not_signed_in: "We couldn't confirm your sign-in.",
+  retrying: "The chat can't be reached. Trying again…",
+  refused: "The chat can't start here.",
+  origin_not_allowed: "This site isn't on the widget's allowlist.",
+  unknown_client_key: "This client key isn't known.",
+  client_key_disabled: "This widget has been switched off.",
+  agent_disabled: "This agent is switched off.",
+  auth_mode_forbidden: "This agent only talks with guests.",
+};
