@@ -34,15 +34,6 @@ def privacy(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture(autouse=True)
-def known_fault(request: pytest.FixtureRequest, privacy: str, complaints: Complaints) -> None:
-    """Expect the widget to fail where nothing may be kept, and to be mended."""
-    if privacy == "no-storage" and request.function is not test_the_choice_is_in_force:
-        reason = "new BroadcastChannel throws there, so that the widget doesn't start"
-        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-        complaints.expect_words("The operation is insecure")
-
-
 @pytest.fixture(scope="module")
 def storage(privacy: str) -> bool:
     """Tell whether a page may keep anything."""
