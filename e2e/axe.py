@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
-ALL: Final[dict[str, Any]] = {"resultTypes": ["violations"]}
-"""Every rule that axe has switched on, its best practices too; whole answers for faults alone."""
+ALL: Final[dict[str, Any]] = {"resultTypes": ["violations", "incomplete"]}
+"""Every rule that axe has switched on, its best practices too; no whole answers for what passes."""
 CONTRAST: Final[dict[str, Any]] = {**ALL, "runOnly": ["color-contrast"]}
 """The one rule that colors decide."""
+SIZES: Final[dict[str, ViewportSize]] = {
+    "1280": {"width": 1280, "height": 800},
+    "390": {"width": 390, "height": 844},
+}
+"""A page beside the panel, and one that the panel covers."""
+SCHEMES: Final[dict[Literal["light", "dark"], dict[str, Any]]] = {"dark": CONTRAST, "light": ALL}
+"""What is looked at in which colors."""
+_DRAWN: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
-def faults(page: Page, rules: dict[str, Any] = ALL) -> list[str]:
+def faults(page: Page, rules: dict[str, Any] = ALL, *kinds: str) -> list[str]:
     """Return what axe finds wrong in a page, open shadow roots included, a line each.
 
     The script is evaluated by the browser's debugger, to which no policy of the page applies.
@@ -21,20 +29,36 @@ def faults(page: Page, rules: dict[str, Any] = ALL) -> list[str]:
     Args:
         page: The page.
         rules: Options of `axe.run`.
+        kinds: What of its findings; "incomplete" is what it can't judge, such as the contrast
+            of words that something lies over.
     """
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
-    violations = page.evaluate("rules => axe.run(rules).then(found => found.violations)", rules)
-    return [_line(rule, node) for rule in violations for node in rule["nodes"]]
+    found = page.evaluate("rules => axe.run(rules)", rules)
+    return [
+        _line(rule, node)
+        for kind in kinds or ("violations",)
+        for rule in found[kind]
+        for node in rule["nodes"]
+    ]
 
 
-def assert_accessible(page: Page) -> None:
-    """Fail with what axe finds in light, and with what dark colors change."""
-    page.emulate_media(color_scheme="light")
-    found = [f"in light: {line}" for line in faults(page)]
-    page.emulate_media(color_scheme="dark")
-    found += [f"in dark: {line}" for line in faults(page, CONTRAST)]
-    assert not found, f"axe found {len(found)}:\n" + "\n".join(found)
+def judged(page: Page, state: str, *kinds: str) -> list[str]:
+    """Return what axe finds in a state at both sizes: all of it in light, contrast in dark.
+
+    Args:
+        page: The page; it has the first size again afterwards.
+        state: What to call it.
+        kinds: As of `faults`.
+    """
+    found = []
+    for width, size in reversed(SIZES.items()):
+        page.set_viewport_size(size)
+        page.evaluate(_DRAWN)
+        for scheme, rules in SCHEMES.items():
+            page.emulate_media(color_scheme=scheme)
+            found += [f"{state}, {width}, {scheme}: {line}" for line in faults(page, rules, *kinds)]
+    return found
 
 
 def _line(rule: dict[str, Any], node: dict[str, Any]) -> str:

@@ -6,24 +6,18 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 import pytest
-from playwright.sync_api import Page, Route, ViewportSize, expect
+from playwright.sync_api import Page, Route, expect
 
-from e2e.axe import CONTRAST, assert_accessible, faults
+from e2e.axe import CONTRAST, faults, judged
 from e2e.conftest import Complaints, NewContext
 from e2e.support import ServedWorld, Widget
 from kataven_flask.assets import example_config
 from kataven_flask.demo.run import DemoSites, demo_sites
 
-SIZES: Final[dict[str, ViewportSize]] = {
-    "1280": {"width": 1280, "height": 800},
-    "390": {"width": 390, "height": 844},
-}
 EVIL: Final = "www.evil.localhost"
 IN_ARABIC: Final = {
     "title": "محادثة",
-    "launcher": "تحدث معنا",
     "close": "إغلاق المحادثة",
-    "log": "المحادثة",
     "message": "اكتب رسالة…",
     "send": "إرسال",
     "guest": "أنت تتحدث كضيف",
@@ -31,122 +25,145 @@ IN_ARABIC: Final = {
 """Some of the widget's sentences, as a page that is written from right to left has them."""
 
 
-@pytest.fixture(params=SIZES)
-def page(request: pytest.FixtureRequest, new_context: NewContext) -> Page:
-    """Return a tab in each size, without motion: what moves is judged where it comes to rest."""
-    return new_context(viewport=SIZES[request.param], reduced_motion="reduce").new_page()
+@pytest.fixture
+def page(new_context: NewContext) -> Page:
+    """Return a tab without motion: what moves in the demo is judged where it comes to rest."""
+    return new_context(reduced_motion="reduce").new_page()
 
 
 # --- the widget
 
-Reach = Callable[[Page, ServedWorld, Complaints], None]
+Visit = Callable[[Page, ServedWorld, Complaints], Iterator[str]]
+"""Stops in each state on its way, and says which."""
 
 
-def loading(page: Page, world: ServedWorld, complaints: Complaints) -> None:
-    """Wait for a session that doesn't come."""
-    page.route("**/auth/guest", leave)
+def a_guest_who_signs_in(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
+    """Wait for a session, talk, and sign in."""
+    held: list[Route] = []
+    page.route("**/auth/guest", lambda route: held.append(route))  # noqa: PLW0108
     page.goto(world.host.init())
-    Widget(page).is_("loading")
+    widget = Widget(page).is_("loading")
+    yield "loading"
+    page.evaluate("widget.open()")
+    yield "loading, open"
+    held[0].continue_()
+    widget.is_("ready", "guest")
+    yield "guest"
+    expect(widget.say("Who am I?")).to_contain_text("Hello guest")
+    yield "with lines"
+    page.evaluate("token => widget.identify(token)", world.api.visitor_token("ada"))
+    expect(widget.is_("ready", "user").who).to_contain_text("Ada")
+    yield "user"
+    widget.close.click()
+    expect(widget.launcher).to_be_visible()
+    yield "closed"
 
 
-def leave(route: Route) -> None:
-    """Let a request wait."""
+def before_it_is_opened(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
+    """Come to a page that mints nothing before it has to."""
+    page.goto(world.host.lazy())
+    expect(Widget(page).is_("ready").launcher).to_be_visible()
+    yield "unopened"
 
 
-def closed(page: Page, world: ServedWorld, complaints: Complaints) -> None:
-    """Be a guest who hasn't opened the panel."""
+def an_agent_that_is_away(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
+    """Write to an agent that is slow, and then doesn't answer."""
+    complaints.expect(0, "network_error")
+    held: list[Route] = []
+    page.route(world.connect_url, lambda route: held.append(route))  # noqa: PLW0108
     page.goto(world.host.init())
-    expect(Widget(page).is_("ready", "guest").launcher).to_be_visible()
+    widget = opened(page, "ready")
+    widget.input.fill("Is anybody there?")
+    with page.expect_request(world.connect_url):
+        widget.input.press("Enter")
+    yield "waiting"
+    held[0].abort("connectionrefused")
+    expect(widget.status).to_contain_text("That message wasn't delivered")
+    yield "not delivered"
 
 
-def opened(page: Page, world: ServedWorld, complaints: Complaints) -> None:
-    """Be a guest who has opened the panel."""
-    page.goto(world.host.init())
-    open_panel(Widget(page).is_("ready", "guest"))
+def nobody_to_write_to(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
+    """Come to a page without a `connectUrl`."""
+    page.goto(world.host.init(connectUrl=None))
+    expect(opened(page, "ready").status).to_contain_text("can't take messages")
+    yield "no line"
 
 
-def opened_for_a_user(page: Page, world: ServedWorld, complaints: Complaints) -> None:
-    """Be a user who has opened the panel."""
-    page.goto(world.host.init(mint="ada"))
-    open_panel(Widget(page).is_("ready", "user"))
+def a_sign_in_that_fails(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
+    """Be a guest because the page's token is none."""
+    complaints.expect(400, "invalid_token")
+    page.goto(world.host.init(userToken="nonsense"))
+    expect(opened(page, "ready").status).to_contain_text("invalid_token")
+    yield "not signed in"
 
 
-def in_a_conversation(page: Page, world: ServedWorld, complaints: Complaints) -> None:
-    """Write, and be answered."""
-    opened(page, world, complaints)
-    expect(Widget(page).say("Who am I?")).to_contain_text("Hello guest")
-
-
-def refused(page: Page, world: ServedWorld, complaints: Complaints) -> None:
-    """Be on a site that isn't on the allowlist."""
-    complaints.expect(403, "origin_not_allowed")
-    page.goto(world.host.init(EVIL))
-    open_panel(Widget(page).is_("refused", code="origin_not_allowed"))
-
-
-def asked_to_sign_in(page: Page, world: ServedWorld, complaints: Complaints) -> None:
-    """Be a guest where the agent talks with users alone."""
-    complaints.expect(403)
-    page.goto(world.host.init(agentId="account"))
-    open_panel(Widget(page).is_("refused", code="auth_mode_forbidden"))
-
-
-def offline(page: Page, world: ServedWorld, complaints: Complaints) -> None:
+def offline(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
     """Wait for an API that can't be reached."""
     complaints.expect(0, "network_error")
     page.route("**/api/v1/**", lambda route: route.abort("connectionrefused"))
     page.goto(world.host.init())
-    widget = Widget(page).is_("offline", code="network_error")
-    open_panel(widget)
-    expect(widget.status).to_contain_text("Trying again")
+    expect(Widget(page).is_("offline").launcher).to_be_visible()
+    yield "offline"
+    expect(opened(page, "offline").status).to_contain_text("Trying again")
+    yield "offline, open"
 
 
-def not_delivered(page: Page, world: ServedWorld, complaints: Complaints) -> None:
-    """Write to an agent that doesn't answer."""
-    complaints.expect(0, "network_error")
-    opened(page, world, complaints)
-    page.route(world.connect_url, lambda route: route.abort("connectionrefused"))
-    widget = Widget(page)
-    widget.input.fill("Is anybody there?")
-    widget.input.press("Enter")
-    expect(widget.status).to_contain_text("That message wasn't delivered")
+def refused(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
+    """Be on a site that isn't on the allowlist."""
+    complaints.expect(403, "origin_not_allowed")
+    page.goto(world.host.init(EVIL))
+    expect(Widget(page).is_("refused").launcher).to_be_visible()
+    yield "refused"
+    expect(opened(page, "refused").status).to_contain_text("origin_not_allowed")
+    yield "refused, open"
 
 
-def right_to_left(page: Page, world: ServedWorld, complaints: Complaints) -> None:
+def asked_to_sign_in(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
+    """Be a guest where the agent talks with users alone."""
+    complaints.expect(403)
+    page.goto(world.host.init(agentId="account"))
+    expect(opened(page, "refused").status).to_contain_text("Please sign in")
+    yield "please sign in"
+
+
+def right_to_left(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
     """Talk on a page that is written from right to left."""
     page.goto(world.host.init(strings=IN_ARABIC))
     page.evaluate("Object.assign(document.documentElement, { dir: 'rtl', lang: 'ar' })")
-    widget = Widget(page).is_("ready", "guest")
-    open_panel(widget)
+    widget = opened(page, "ready")
     expect(widget.who).to_have_text(IN_ARABIC["guest"])
     expect(widget.say("مرحبا")).to_contain_text("Hello guest")
+    yield "right to left"
 
 
-def open_panel(widget: Widget) -> None:
-    """Open the panel by the launcher."""
+def opened(page: Page, state: str) -> Widget:
+    """Open the panel by the launcher, once the widget is in a state."""
+    widget = Widget(page).is_(state)
     widget.launcher.click()
     expect(widget.panel).to_be_visible()
+    return widget
 
 
 @pytest.mark.parametrize(
-    "reach",
+    "visit",
     [
-        loading,
-        closed,
-        opened,
-        opened_for_a_user,
-        in_a_conversation,
+        a_guest_who_signs_in,
+        before_it_is_opened,
+        an_agent_that_is_away,
+        nobody_to_write_to,
+        a_sign_in_that_fails,
+        offline,
         refused,
         asked_to_sign_in,
-        offline,
-        not_delivered,
         right_to_left,
     ],
 )
-def test_the_widget(page: Page, world: ServedWorld, complaints: Complaints, reach: Reach) -> None:
-    """Axe finds nothing in this state, in light nor in dark."""
-    reach(page, world, complaints)
-    assert_accessible(page)
+def test_the_widget(page: Page, world: ServedWorld, complaints: Complaints, visit: Visit) -> None:
+    """Axe finds nothing, and nothing it can't judge, on the way: wide, narrow, light and dark."""
+    kinds = ("violations", "incomplete")
+    stops = visit(page, world, complaints)
+    found = [line for state in stops for line in judged(page, state, *kinds)]
+    assert not found, "\n".join(found)
 
 
 # --- the demo
@@ -164,12 +181,13 @@ def test_the_shop(page: Page, demo: DemoSites) -> None:
     page.goto(demo.shop)
     widget = Widget(page).is_("ready", "guest")
     page.get_by_role("button", name="Sign in", exact=True).click()
-    assert_accessible(page)
+    found = judged(page, "signing in")
     page.get_by_role("button", name="Ada Lovelace").click()
     widget.is_("ready", "user")
     page.get_by_role("button", name="Ask the barista").first.click()
     expect(widget.say("Who am I?")).to_contain_text("Hello Ada")
-    assert_accessible(page)
+    found += judged(page, "answered")
+    assert not found, "\n".join(found)
 
 
 def test_the_strangers_page(page: Page, demo: DemoSites, complaints: Complaints) -> None:
@@ -178,7 +196,8 @@ def test_the_strangers_page(page: Page, demo: DemoSites, complaints: Complaints)
     page.goto(demo.stranger)
     Widget(page).is_("refused", code="origin_not_allowed")
     expect(page.locator("#verdict-code")).to_have_text("origin_not_allowed")
-    assert_accessible(page)
+    found = judged(page, "refused")
+    assert not found, "\n".join(found)
 
 
 # --- these tests themselves
