@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page, ViewportSize
+from playwright.sync_api import Page
+
+from e2e.looks import each_look, snap
 
 ALL: Final[dict[str, Any]] = {"resultTypes": ["violations", "incomplete"]}
 """Every rule that axe has switched on, its best practices too; no whole answers for what passes."""
 CONTRAST: Final[dict[str, Any]] = {**ALL, "runOnly": ["color-contrast"]}
 """The one rule that colors decide."""
-SIZES: Final[dict[str, ViewportSize]] = {
-    "1280": {"width": 1280, "height": 800},
-    "390": {"width": 390, "height": 844},
-}
-"""A page beside the panel, and one that the panel covers."""
-SCHEMES: Final[dict[Literal["light", "dark"], dict[str, Any]]] = {"dark": CONTRAST, "light": ALL}
-"""What is looked at in which colors."""
-_DRAWN: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def faults(page: Page, rules: dict[str, Any] = ALL, *kinds: str) -> list[str]:
@@ -44,20 +38,21 @@ def faults(page: Page, rules: dict[str, Any] = ALL, *kinds: str) -> list[str]:
 
 
 def judged(page: Page, state: str, *kinds: str) -> list[str]:
-    """Return what axe finds in a state at both sizes: all of it in light, contrast in dark.
+    """Return what axe finds in a state in each look: all of it in light, contrast in dark.
+
+    A picture of each is kept, where pictures are asked for.
 
     Args:
-        page: The page; it has the first size again afterwards.
+        page: The page.
         state: What to call it.
         kinds: As of `faults`.
     """
     found = []
-    for width, size in reversed(SIZES.items()):
-        page.set_viewport_size(size)
-        page.evaluate(_DRAWN)
-        for scheme, rules in SCHEMES.items():
-            page.emulate_media(color_scheme=scheme)
-            found += [f"{state}, {width}, {scheme}: {line}" for line in faults(page, rules, *kinds)]
+    for width, scheme in each_look(page):
+        look = f"{state}-{width}-{scheme}"
+        rules = ALL if scheme == "light" else CONTRAST
+        found += [f"{look}: {line}" for line in faults(page, rules, *kinds)]
+        snap(page, look)
     return found
 
 

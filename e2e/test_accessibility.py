@@ -10,11 +10,20 @@ from playwright.sync_api import Page, Route, expect
 
 from e2e.axe import CONTRAST, faults, judged
 from e2e.conftest import Complaints, NewContext
+from e2e.looks import FACE, draw, dress
 from e2e.support import ServedWorld, Widget
 from kataven_flask.assets import example_config
 from kataven_flask.demo.run import DemoSites, demo_sites
 
 EVIL: Final = "www.evil.localhost"
+FOLLOWS: Final = ":root { color-scheme: light dark; background: Canvas }"
+"""What has a page follow the visitor's choice, as the shop does; the other pages stay white."""
+GREETING: Final = "Hi! Ask me about an order, or what to brew next."
+BRANDING: Final = {
+    "accent_color": "#b45309",
+    "launcher_label": "Ask the barista",
+    "privacy_notice": "We keep what you write for 30 days.",
+}
 IN_ARABIC: Final = {
     "title": "محادثة",
     "close": "إغلاق المحادثة",
@@ -41,29 +50,33 @@ def a_guest_who_signs_in(page: Page, world: ServedWorld, complaints: Complaints)
     """Wait for a session, talk, and sign in."""
     held: list[Route] = []
     page.route("**/auth/guest", lambda route: held.append(route))  # noqa: PLW0108
+    draw(page, FACE)
+    dress(page, {"avatar_url": FACE, "greeting": GREETING}, **BRANDING)
     page.goto(world.host.init())
+    page.add_style_tag(content=FOLLOWS)
     widget = Widget(page).is_("loading")
-    yield "loading"
+    yield "widget-loading"
     page.evaluate("widget.open()")
-    yield "loading, open"
+    yield "widget-loading-open"
     held[0].continue_()
     widget.is_("ready", "guest")
-    yield "guest"
-    expect(widget.say("Who am I?")).to_contain_text("Hello guest")
-    yield "with lines"
+    yield "widget-guest"
+    expect(widget.say("Which coffee should I buy?")).to_contain_text("Hello guest")
+    yield "widget-with-lines"
     page.evaluate("token => widget.identify(token)", world.api.visitor_token("ada"))
     expect(widget.is_("ready", "user").who).to_contain_text("Ada")
-    yield "user"
+    expect(widget.say("How long does it keep?")).to_contain_text("Hello Ada")
+    yield "widget-user"
     widget.close.click()
     expect(widget.launcher).to_be_visible()
-    yield "closed"
+    yield "widget-closed"
 
 
 def before_it_is_opened(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
     """Come to a page that mints nothing before it has to."""
     page.goto(world.host.lazy())
     expect(Widget(page).is_("ready").launcher).to_be_visible()
-    yield "unopened"
+    yield "widget-unopened"
 
 
 def an_agent_that_is_away(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
@@ -76,17 +89,17 @@ def an_agent_that_is_away(page: Page, world: ServedWorld, complaints: Complaints
     widget.input.fill("Is anybody there?")
     with page.expect_request(world.connect_url):
         widget.input.press("Enter")
-    yield "waiting"
+    yield "widget-waiting"
     held[0].abort("connectionrefused")
     expect(widget.status).to_contain_text("That message wasn't delivered")
-    yield "not delivered"
+    yield "widget-not-delivered"
 
 
 def nobody_to_write_to(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
     """Come to a page without a `connectUrl`."""
     page.goto(world.host.init(connectUrl=None))
     expect(opened(page, "ready").status).to_contain_text("can't take messages")
-    yield "no line"
+    yield "widget-no-line"
 
 
 def a_sign_in_that_fails(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
@@ -94,7 +107,7 @@ def a_sign_in_that_fails(page: Page, world: ServedWorld, complaints: Complaints)
     complaints.expect(400, "invalid_token")
     page.goto(world.host.init(userToken="nonsense"))
     expect(opened(page, "ready").status).to_contain_text("invalid_token")
-    yield "not signed in"
+    yield "widget-not-signed-in"
 
 
 def offline(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
@@ -103,9 +116,9 @@ def offline(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[
     page.route("**/api/v1/**", lambda route: route.abort("connectionrefused"))
     page.goto(world.host.init())
     expect(Widget(page).is_("offline").launcher).to_be_visible()
-    yield "offline"
+    yield "widget-offline"
     expect(opened(page, "offline").status).to_contain_text("Trying again")
-    yield "offline, open"
+    yield "widget-offline-open"
 
 
 def refused(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
@@ -113,9 +126,9 @@ def refused(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[
     complaints.expect(403, "origin_not_allowed")
     page.goto(world.host.init(EVIL))
     expect(Widget(page).is_("refused").launcher).to_be_visible()
-    yield "refused"
+    yield "widget-refused"
     expect(opened(page, "refused").status).to_contain_text("origin_not_allowed")
-    yield "refused, open"
+    yield "widget-refused-open"
 
 
 def asked_to_sign_in(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
@@ -123,17 +136,18 @@ def asked_to_sign_in(page: Page, world: ServedWorld, complaints: Complaints) -> 
     complaints.expect(403)
     page.goto(world.host.init(agentId="account"))
     expect(opened(page, "refused").status).to_contain_text("Please sign in")
-    yield "please sign in"
+    yield "widget-please-sign-in"
 
 
 def right_to_left(page: Page, world: ServedWorld, complaints: Complaints) -> Iterator[str]:
     """Talk on a page that is written from right to left."""
+    dress(page, **BRANDING)
     page.goto(world.host.init(strings=IN_ARABIC))
     page.evaluate("Object.assign(document.documentElement, { dir: 'rtl', lang: 'ar' })")
     widget = opened(page, "ready")
     expect(widget.who).to_have_text(IN_ARABIC["guest"])
     expect(widget.say("مرحبا")).to_contain_text("Hello guest")
-    yield "right to left"
+    yield "widget-right-to-left"
 
 
 def opened(page: Page, state: str) -> Widget:
@@ -181,12 +195,12 @@ def test_the_shop(page: Page, demo: DemoSites) -> None:
     page.goto(demo.shop)
     widget = Widget(page).is_("ready", "guest")
     page.get_by_role("button", name="Sign in", exact=True).click()
-    found = judged(page, "signing in")
+    found = judged(page, "shop-sign-in")
     page.get_by_role("button", name="Ada Lovelace").click()
     widget.is_("ready", "user")
     page.get_by_role("button", name="Ask the barista").first.click()
     expect(widget.say("Who am I?")).to_contain_text("Hello Ada")
-    found += judged(page, "answered")
+    found += judged(page, "shop-user")
     assert not found, "\n".join(found)
 
 
@@ -196,7 +210,7 @@ def test_the_strangers_page(page: Page, demo: DemoSites, complaints: Complaints)
     page.goto(demo.stranger)
     Widget(page).is_("refused", code="origin_not_allowed")
     expect(page.locator("#verdict-code")).to_have_text("origin_not_allowed")
-    found = judged(page, "refused")
+    found = judged(page, "stranger")
     assert not found, "\n".join(found)
 
 
