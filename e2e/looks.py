@@ -24,6 +24,8 @@ FACE: Final = "https://acme.example/face.svg"
 _DRAWING: Final = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">
 <path d="M0 0h24v24H0z" fill="#fde68a"/><path d="M6 14a6 6 0 0 0 12 0z" fill="#0f5c4d"/>
 <path d="M8 7v4m8-4v4" stroke="#0f5c4d" stroke-width="2.5" stroke-linecap="round"/></svg>"""
+SHARPNESS: Final = 2 if os.environ.get("KATAVEN_SCREENSHOTS") else 1
+"""Pixels of a picture for each of the page's."""
 _DRAWN: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 _CUT: Final = """() => {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Page, Route, expect
 
 from e2e.axe import CONTRAST, faults, judged
 from e2e.conftest import Complaints, NewContext
-from e2e.looks import FACE, draw, dress
+from e2e.looks import FACE, SHARPNESS, draw, dress
 from e2e.support import ServedWorld, Widget
 from kataven_flask.assets import example_config
 from kataven_flask.demo.run import DemoSites, demo_sites
@@ -19,7 +19,7 @@ EVIL: Final = "www.evil.localhost"
 FOLLOWS: Final = ":root { color-scheme: light dark; background: Canvas }"
 """What has a page follow the visitor's choice, as the shop does; the other pages stay white."""
 GREETING: Final = "Hi! Ask me about an order, or what to brew next."
-BRANDING: Final = {
+BRANDING: Final[dict[str, Any]] = {
     "accent_color": "#b45309",
     "launcher_label": "Ask the barista",
     "privacy_notice": "We keep what you write for 30 days.",
@@ -37,7 +37,7 @@ IN_ARABIC: Final = {
 @pytest.fixture
 def page(new_context: NewContext) -> Page:
     """Return a tab without motion: what moves in the demo is judged where it comes to rest."""
-    return new_context(reduced_motion="reduce").new_page()
+    return new_context(reduced_motion="reduce", device_scale_factor=SHARPNESS).new_page()
 
 
 # --- the widget
@@ -65,7 +65,7 @@ def a_guest_who_signs_in(page: Page, world: ServedWorld, complaints: Complaints)
     yield "widget-with-lines"
     page.evaluate("token => widget.identify(token)", world.api.visitor_token("ada"))
     expect(widget.is_("ready", "user").who).to_contain_text("Ada")
-    expect(widget.say("How long does it keep?")).to_contain_text("Hello Ada")
+    expect(widget.say("And who am I now?")).to_contain_text("Hello Ada")
     yield "widget-user"
     widget.close.click()
     expect(widget.launcher).to_be_visible()

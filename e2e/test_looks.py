@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
@@ -16,7 +16,7 @@ GAP: Final = 20
 READABLE: Final = 4.5
 """WCAG 2.2, 1.4.3 Contrast (Minimum)."""
 LONG: Final = "Donaudampfschifffahrtsgesellschaftskapitänsmützenabzeichen"
-WORDY: Final = {
+WORDY: Final[dict[str, Any]] = {
     "agent": {"display_name": LONG, "greeting": f"{LONG}! " * 3},
     "launcher_label": LONG,
     "privacy_notice": f"{LONG}. " * 3,
@@ -225,7 +225,7 @@ def starts_left(node: Locator) -> bool:
 def test_little_room(page: Page, world: ServedWorld, width: int, height: int) -> None:
     """On the smallest phone, and at 400 % on a laptop, nothing is cut and all can be reached."""
     page.set_viewport_size({"width": width, "height": height})
-    dress(page, **WORDY)  # type: ignore[arg-type]
+    dress(page, **WORDY)
     page.goto(world.host.init())
     launcher = box(Widget(page).is_("ready", "guest").launcher)
     assert launcher["x"] >= 0
