@@ -26,7 +26,7 @@ _DRAWING: Final = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"
 <path d="M8 7v4m8-4v4" stroke="#0f5c4d" stroke-width="2.5" stroke-linecap="round"/></svg>"""
 SHARPNESS: Final = 2 if os.environ.get("KATAVEN_SCREENSHOTS") else 1
 """Pixels of a picture for each of the page's."""
-_DRAWN: Final = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+_DRAWN: Final = "new Promise(requestAnimationFrame)"
 
 _CUT: Final = """() => {
   const root = document.querySelector("kataven-widget").shadowRoot;
@@ -44,9 +44,9 @@ def each_look(page: Page) -> Iterator[tuple[str, Scheme]]:
     """Give a page each size and color scheme in turn, ending with a wide one in light."""
     for width, size in SIZES.items():
         page.set_viewport_size(size)
+        page.evaluate(_DRAWN)  # the widget knows by now
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)
-            page.evaluate(_DRAWN)
             yield width, scheme
 
 

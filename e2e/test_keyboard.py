@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
 from e2e.conftest import Complaints
 from e2e.support import ServedWorld, Widget
@@ -66,19 +66,20 @@ def test_the_ring(page: Page, world: ServedWorld, size: tuple[int, int]) -> None
 
 def test_a_phone_is_turned(page: Page, world: ServedWorld) -> None:
     """The focus is kept in a panel that comes to cover the page, and let go when it doesn't."""
-    upright, lying = {"width": 430, "height": 932}, {"width": 932, "height": 430}
-    page.set_viewport_size(lying)  # type: ignore[arg-type]
+    upright: ViewportSize = {"width": 430, "height": 932}
+    lying: ViewportSize = {"width": 932, "height": 430}
+    page.set_viewport_size(lying)
     page.goto(world.host.init())
     page.evaluate("document.querySelector('h1').innerHTML = '<a href=\"#\">A page</a>'")
     widget = Widget(page).is_("ready", "guest")
     widget.launcher.click()
     expect(widget.panel).to_have_attribute("aria-modal", "false")
     page.get_by_role("link").focus()
-    page.set_viewport_size(upright)  # type: ignore[arg-type]
+    page.set_viewport_size(upright)
     expect(widget.panel).to_have_attribute("aria-modal", "true")
     assert focused(page) == "textarea"
     widget.close.focus()
-    page.set_viewport_size(lying)  # type: ignore[arg-type]
+    page.set_viewport_size(lying)
     expect(widget.panel).to_have_attribute("aria-modal", "false")
     assert focused(page) == "close", "it stays where it is"
     page.keyboard.press("Shift+Tab")
