@@ -38,8 +38,9 @@ Install one by either of:
 TIMEOUT: Final = 10_000.0
 """Milliseconds that a page has for anything awaited."""
 
-_REPORT_CSP = """addEventListener("securitypolicyviolation", (event) =>
+REPORT_CSP: Final = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} kept out ${event.blockedURI}`));"""
+"""A script that has a page complain about what its policy kept out."""
 
 
 @pytest.fixture(scope="session")
@@ -96,6 +97,10 @@ class Complaints:
         context.on("console", self._on_console)
         context.on("weberror", self._on_error)
 
+    def hear(self, line: str) -> None:
+        """Take note of something that went wrong."""
+        self._heard.append(line)
+
     def check(self) -> None:
         """Fail on whatever wasn't announced."""
         unexpected = [line for line in self._heard if not self._is_expected(line)]
@@ -106,10 +111,10 @@ class Complaints:
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
-            self._heard.append(f"{message.text} [{message.location.get('url', '')}]")
+            self.hear(f"{message.text} [{message.location.get('url', '')}]")
 
     def _on_error(self, error: WebError) -> None:
-        self._heard.append(f"uncaught: {error.error}")
+        self.hear(f"uncaught: {error.error}")
 
 
 @pytest.fixture
@@ -153,7 +158,7 @@ def new_context(browser: Browser, complaints: Complaints) -> Iterator[NewContext
         context = browser.new_context(locale="en-GB", **options)
         opened.append(context)
         context.set_default_timeout(TIMEOUT)
-        context.add_init_script(_REPORT_CSP)
+        context.add_init_script(REPORT_CSP)
         complaints.listen(context)
         return context
 

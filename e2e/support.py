@@ -319,7 +319,7 @@ class Api:
 # --- the pages
 
 _BLANK = """<!doctype html><html lang="en"><title>A page</title><link rel="icon" href="data:,">
-<h1>A page</h1>"""
+<main><h1>A page</h1></main>"""
 
 _CALL = """<script>
 const { userToken, mint, ...options } = {{ options | tojson }};

@@ -38,8 +38,11 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     while (running) await running.catch(ignore);
   };
   const post = (path, body, options) => request(`${apiUrl}/api/v1/widget/auth/${path}`, { method: "POST", body: JSON.stringify(body), ...options });
-  const channel = window.BroadcastChannel && new BroadcastChannel(name);
-  if (channel) channel.onmessage = ({ data }) => hear(data);
+  let channel;
+  try {
+    channel = new BroadcastChannel(name);
+    channel.onmessage = ({ data }) => hear(data);
+  } catch { /* nothing may be kept here: each tab is for itself */ }
 
   recall();
   if (config) on.config(config);

@@ -10,7 +10,7 @@ function createView(strings, on) {
   const name = el("h2");
   const who = el("p.who");
   const shut = el("button.close", { ariaLabel: strings.close, onclick: close }, icon("M6 6l12 12M18 6L6 18"));
-  const head = el("header", {}, "", el("div", {}, name, who), shut);
+  const head = el("div.head", {}, "", el("div", {}, name, who), shut);
   const greeting = el("p.agent");
   const log = el("div.log", { role: "log", tabIndex: 0, ariaLabel: strings.title }, greeting);
   const status = el("div", { role: "status" });
