@@ -18,6 +18,7 @@ from e2e.bidi import ENTER, Connection, Tab, connected
 from e2e.support import START_TIMEOUT, wait_until
 
 Preferences = dict[str, str | int | bool]
+"""Of `about:config`."""
 
 NOT_INSTALLED: Final = (
     "the handshake isn't tried in Firefox: firefox-esr is not installed"
@@ -27,28 +28,24 @@ _LISTENS: Final = re.compile(r"WebDriver BiDi listening on (ws://127\.0\.0\.1:\d
 
 
 @contextmanager
-def firefox(folder: Path, preferences: Preferences) -> Iterator[Connection]:
+def firefox(folder: Path) -> Iterator[Connection]:
     """Start a Firefox, or skip the test aloud where there is none; end it afterwards.
 
     A Firefox that is driven keeps from calling its makers by itself.
 
     Args:
         folder: Where its profile goes, and all else that it writes.
-        preferences: Those of `about:config` that matter to the test.
     """
     executable = shutil.which("firefox-esr")
     if not executable:
         pytest.skip(NOT_INSTALLED)
-    lines = [
-        f"user_pref({json.dumps(name)}, {json.dumps(preferences[name])});\n" for name in preferences
-    ]
-    (folder / "user.js").write_text("".join(lines))
     log = folder / "stderr.log"
     options = [
         "--headless",
         "--no-remote",
         "--remote-debugging-port",
         "0",
+        "--remote-allow-system-access",  # to its preferences
         "--profile",
         str(folder),
     ]
@@ -62,6 +59,32 @@ def firefox(folder: Path, preferences: Preferences) -> Iterator[Connection]:
         stack.callback(_end, process)
         wait_until(lambda: _LISTENS.search(log.read_text()) is not None, "Firefox listens")
         yield stack.enter_context(connected(_LISTENS.findall(log.read_text())[0]))
+
+
+@contextmanager
+def preferring(connection: Connection, preferences: Preferences) -> Iterator[None]:
+    """Have a Firefox prefer something for the time being, as a visitor does in its settings."""
+    window = connection.send("browsingContext.getTree", **{"moz:scope": "chrome"})["contexts"][0]
+
+    def run(script: str, value: object) -> None:
+        expression = f"({script})({json.dumps(value)})"
+        target = {"context": window["context"]}
+        answer = connection.send(
+            "script.evaluate", expression=expression, target=target, awaitPromise=False
+        )
+        assert answer["type"] == "success", answer["exceptionDetails"]["text"]
+
+    run(_PREFER, preferences)
+    yield
+    run("names => names.forEach(name => Services.prefs.clearUserPref(name))", [*preferences])
+
+
+_PREFER: Final = """preferences => {
+  const set = { string: "setStringPref", number: "setIntPref", boolean: "setBoolPref" };
+  for (const [name, value] of Object.entries(preferences)) {
+    Services.prefs[set[typeof value]](name, value);
+  }
+}"""
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -11,7 +11,7 @@ from flask import Flask, Response, request
 
 from e2e.bidi import Connection, Tab
 from e2e.conftest import REPORT_CSP, Complaints
-from e2e.firefox import FirefoxWidget, Preferences, firefox
+from e2e.firefox import FirefoxWidget, Preferences, firefox, preferring
 from e2e.support import KEY, ServedWorld, serving
 
 EVIL: Final = "www.evil.localhost"
@@ -41,9 +41,16 @@ def storage(privacy: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def connection(privacy: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    """Start a Firefox once for each choice."""
-    with firefox(tmp_path_factory.mktemp("firefox"), PRIVACY[privacy]) as started:
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+    """Start a Firefox once."""
+    with firefox(tmp_path_factory.mktemp("firefox")) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def connection(started: Connection, privacy: str) -> Iterator[Connection]:
+    """Return the Firefox of a visitor who chose so."""
+    with preferring(started, PRIVACY[privacy]):
         yield started
 
 
