@@ -166,3 +166,21 @@ def test_each_trouble_is_announced_once(
         expect(widget.input).to_have_value("Hello?")
     trouble = [said for said in announced(page) if "wasn't delivered" in said]
     assert len(trouble) == 1
+
+
+def test_writing(page: Page, world: ServedWorld) -> None:
+    """Space opens, Enter sends, Shift and Enter begin a line, an input method's Enter does not."""
+    page.goto(world.host.init())
+    widget = Widget(page).is_("ready", "guest")
+    widget.launcher.focus()
+    page.keyboard.press("Space")
+    expect(widget.input).to_be_focused()
+    page.keyboard.type("One")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("Two")
+    widget.input.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+    expect(widget.input).to_have_value("One\nTwo")
+    page.keyboard.press("Enter")
+    expect(widget.log.locator(".visitor")).to_have_text("One\nTwo")
+    expect(widget.log).to_contain_text("Hello guest")
+    expect(widget.input).to_have_value("")
