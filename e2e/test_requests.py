@@ -61,8 +61,11 @@ def test_neither_waits_for_the_other(page: Page, world: ServedWorld) -> None:
     with page.expect_response("**/auth/guest"):
         page.goto(world.host.init())
     assert held
+    widget = Widget(page).is_("loading")
+    expect(widget.launcher).to_be_hidden()  # its looks aren't known
     held[0].continue_()
-    Widget(page).is_("ready", "guest")
+    widget.is_("ready", "guest")
+    expect(widget.launcher).to_have_accessible_name("Talk to Acme")
 
 
 def test_a_users_next_page(page: Page, clocked: ClockedWorld, asked: Asked) -> None:
