@@ -90,4 +90,6 @@ def test_a_token_that_is_undefined(
     widget = Widget(page).is_("ready", "guest")
     page.evaluate(f"widget.identify({given})")
     widget.is_("ready", "guest", "user_token_failed")
-    assert complaints.heard("Kataven: user_token_failed", "neither a string nor null", "undefined")
+    assert complaints.heard(
+        "Kataven: user_token_failed", "gave undefined: it must give a string or null"
+    )

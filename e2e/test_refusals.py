@@ -60,7 +60,7 @@ def test_the_strangers_widget_shows_the_reason(
             "origin_not_allowed",
             "This site isn't on the widget's allowlist.",
         ),
-        (WWW, {"publicKey": UNKNOWN_KEY}, "unknown_client_key", "client key isn't known"),
+        (WWW, {"publicKey": UNKNOWN_KEY}, "unknown_client_key", "can't start here"),
         (WWW, {"publicKey": DISABLED_KEY}, "client_key_disabled", "has been switched off"),
         (WWW, {"agentId": "night"}, "agent_disabled", "This agent is switched off"),
         (WWW, {"agentId": "nobody"}, "unknown_agent_id", "The chat can't start here."),

@@ -93,7 +93,7 @@ def test_nothing_is_minted_before_the_visitor_opens(
     assert not asked.by(page)
     widget.launcher.click()
     expect(widget.say("Who am I?")).to_contain_text("Hello guest ")
-    assert sorted(asked.by(page)) == ["config", "guest"]
+    assert sorted(asked.by(page)) == ["config", "guest"], "what is read then is what holds"
     page.reload()
     widget.is_("ready", "guest")
     assert not asked.by(page)

@@ -42,8 +42,8 @@ def dead_links(page: str) -> list[str]:
     for target in re.findall(r"\]\(([^)]+)\)", page):
         name, _, anchor = target.partition("#")
         file = DOCS / name
-        text = page if not name else file.read_text() if file.is_file() else None
-        if text is None or (anchor and anchor not in anchors(text)):
+        there = not name or file.is_file()
+        if not there or (anchor and anchor not in anchors(file.read_text() if name else page)):
             dead.append(target)
     return dead
 

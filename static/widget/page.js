@@ -19,8 +19,8 @@ function init(options = {}, then) {
 
 /** The tag names nobody, so it lets the page's own `init` come first; after that this one does nothing. */
 function startFromTag() {
-  const { clientKey, agent, connectUrl, mint, persist } = script.dataset;
-  window.Kataven.init({ publicKey: clientKey, agentId: agent, connectUrl, mint, persist: persist === "true", apiUrl: home });
+  const { clientKey: publicKey, agent: agentId, persist, ...rest } = script.dataset;
+  window.Kataven.init({ ...rest, publicKey, agentId, persist: persist === "true", apiUrl: home });
 }
 
 const early = window.Kataven; // the page's stub, or this script once more

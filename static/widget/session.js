@@ -64,7 +64,9 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   /** Looks again and again: one long timer wouldn't count the time that a laptop sleeps. */
   function wake() {
     rest(POLL);
-    if (problem || due()) tock();
+    const again = notice?.retryable;
+    if (again) known = false;
+    if (again || problem || due()) tock();
   }
 
   function rest(ms) {
@@ -72,10 +74,13 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     timer = setTimeout(wake, ms);
   }
 
+  /** Later each time, and not when everybody does. */
+  const backOff = (ms) => rest(ms + Math.random() * Math.min(MAX_BACKOFF, 1000 * 2 ** tries++));
+
   async function run() {
-    // A page's first run is content with what is kept: an edit is met by the next, or when somebody looks.
+    // A page's first run is content with what is kept: an edit is met by a renewal, or when somebody looks.
     // Where nothing is ever renewed, it would be kept for ever.
-    const asks = begun || !config || (!wanted && !within(got, DAY));
+    const asks = !config || (begun ? known || !fresh : !wanted && !within(got, DAY));
     const parts = [wanted && keep(), asks && configure(session?.agent_id)];
     await Promise.allSettled(parts); // nothing is left running, whichever fails
     await Promise.all(parts);
@@ -83,9 +88,12 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     // A sign-in may be for another agent than the page's: the panel bears the name of the one who answers.
     if (session && config.agent.id !== session.agent_id) await configure(session.agent_id);
     problem = null;
-    tries = 0;
     begun = true;
-    rest(POLL);
+    if (notice?.retryable) backOff(1000);
+    else {
+      tries = 0;
+      rest(POLL);
+    }
     on.ready(config, notice);
   }
 
@@ -104,16 +112,16 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     reason.signIn = code === "auth_mode_forbidden" && usersOnly();
     failed = Date.now();
     patience = retryable ? retryAfter || 1000 : Infinity;
-    if (retryable) rest(patience + Math.random() * Math.min(MAX_BACKOFF, 1000 * 2 ** tries++));
+    if (retryable) backOff(patience);
     else take(null);
-    on.problem(reason, known && alive() ? "ready" : retryable ? "offline" : "refused");
+    on.problem(reason, known && alive() ? "" : retryable ? "offline" : "refused");
     throw reason;
   }
 
   async function configure(agent = agentId) {
     const query = `client_key=${publicKey}${agent ? `&agent_id=${agent}` : ""}`;
     const answer = await request(`${apiUrl}/api/v1/widget/config?${query}`, { cache: "no-cache" });
-    if (!answer.agent) throw hitch("bad_answer");
+    if (!answer.agent) throw hitch("bad_answer", apiUrl);
     fresh = true;
     got = Date.now();
     const news = JSON.stringify(answer) !== JSON.stringify(config);
@@ -127,7 +135,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     notice = null;
     const token = await ask().catch((reason) => { notice = reason; });
     // A page that can't say right now is asked again, before a user's session is given up.
-    if (notice && isUser()) throw Object.assign(notice, { retryable: true });
+    if (notice?.retryable && isUser()) throw notice;
     if (token && isUser() && subject(token) === subject(session.token)) {
       await resume();
       spent = session && token; // a token for a session that goes on signs nobody in again
@@ -142,13 +150,13 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
 
   /** The visitor token that the page gives, or null for nobody. */
   async function ask() {
+    const asks = !!userToken?.call;
     try {
-      const asks = userToken?.call;
       const token = await Promise.race([asks ? userToken() : userToken, pause(TIMEOUT)]);
-      if (token !== null && typeof token !== "string") throw `userToken gave neither a string nor null in 10 s, but ${typeof token}`;
+      if (token !== null && typeof token !== "string") throw `userToken gave ${typeof token}: it must give a string or null, within 10 s`;
       return !asks && !session && token === spent ? null : token;
     } catch (error) {
-      throw refusal("user_token_failed", String(error));
+      throw refusal("user_token_failed", String(error), { retryable: asks });
     }
   }
 
@@ -204,7 +212,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     const sent = Date.now();
     const answer = await post(path, body);
     const life = answer.expires_in * 1000; // by the server's clock, whatever the visitor's says
-    if (!(life > 0)) throw hitch("bad_answer");
+    if (!(life > 0)) throw hitch("bad_answer", apiUrl);
     take({ ...answer, sent, life, renew: life - Math.min(60_000, life / 3) });
     channel?.postMessage({ next: session });
   }

@@ -15,7 +15,6 @@ const STRINGS = {
   retrying: "The chat can't be reached. Trying again…",
   refused: "The chat can't start here.",
   origin_not_allowed: "This site isn't on the widget's allowlist.",
-  unknown_client_key: "This client key isn't known.",
   client_key_disabled: "This widget has been switched off.",
   agent_disabled: "This agent is switched off.",
   auth_mode_forbidden: "This agent only talks with guests.",

@@ -73,13 +73,13 @@ function assemble(options) {
     const { code = "widget_error", detail = `${reason}`, status = 0, retryable = false, signIn } = reason;
     const message = strings[signIn ? "please_sign_in" : NOT_SIGNED_IN.test(code) ? "not_signed_in" : code]
       || strings[retryable ? "retrying" : "refused"];
-    if (state !== "ready") {
+    if (state && state !== "ready") {
       standing.ready = null;
       view.visitor(null);
     }
     // A renewal that will be tried again is no news while the session is good.
-    if (state !== "ready" || !retryable) view.show(state, { title: message, code, bad: !signIn });
-    if (!signIn) complain(code, status, detail || message);
+    if (state) view.show(state, { title: message, code, bad: !signIn });
+    if (!signIn) complain(code, status, detail);
     emit("error", { code, detail, status, retryable, message });
   }
 
@@ -87,7 +87,7 @@ function assemble(options) {
   function complain(code, status, what) {
     const remedy = {
       origin_not_allowed: `\nAdd ${location.origin} to this key's domain_allowlist.`,
-      network_error: `\nThis page's CSP needs: script-src ${origins[0]}; connect-src ${origins.join(" ")}; img-src for the logo.`,
+      network_error: `\nThis page's CSP needs: script-src ${origins[0]}; connect-src ${origins.join(" ")}.`,
     }[code] || "";
     if (logged !== code) console.error(`Kataven: ${code}${status ? ` (${status})` : ""}. ${what}${remedy}`);
     logged = code;
@@ -138,11 +138,7 @@ function assemble(options) {
   function unsay(said, line) {
     lines = lines.filter((kept) => kept !== said);
     store.write({ lines });
-    if (line.isConnected) line.remove();
-    else { // drawn anew meanwhile, with a new session
-      view.wipe();
-      view.lines(lines);
-    }
+    line.remove();
     if (!input.value.startsWith(returned)) returned = "";
     const draft = input.value.slice(returned.length).trim();
     returned = `${returned}\n${said[1]}`.trim();
