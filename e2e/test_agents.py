@@ -56,7 +56,7 @@ def test_users_alone_ask_a_guest_to_sign_in(
     page.goto(world.host.init(agentId="account"))
     widget = Widget(page).is_("refused", code="auth_mode_forbidden")
     widget.launcher.click()
-    expect(widget.status).to_contain_text("Please sign in to start chatting.")
+    expect(widget.status).to_contain_text("Please sign in to chat.")
 
 
 def test_users_alone_are_asked_for_a_guest_once(
@@ -72,7 +72,7 @@ def test_users_alone_are_asked_for_a_guest_once(
     page.reload()
     widget = Widget(page).is_("refused", code="auth_mode_forbidden")
     widget.launcher.click()
-    expect(widget.status).to_contain_text("Please sign in to start chatting.")
+    expect(widget.status).to_contain_text("Please sign in to chat.")
     assert asked.count("guest") == 1
 
 

@@ -149,7 +149,7 @@ def meet_the_stranger(look: Look) -> None:
     expect(page.locator("#verdict-words")).to_contain_text("is not one of its origins")
     look.snap("9-stranger")
     page.get_by_role("button", name="See it in the widget").click()
-    expect(widget.status).to_contain_text("This site isn't on the widget's allowlist.")
+    expect(widget.status).to_contain_text("This site isn't on the allowlist.")
     look.snap("10-stranger-open")
     assert_fits(page)
 

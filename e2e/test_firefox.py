@@ -117,7 +117,7 @@ def test_a_refusal_is_readable(tab: Tab, world: ServedWorld, complaints: Complai
     tab.goto(world.host.init(EVIL))
     widget = FirefoxWidget(tab).is_("refused", code="origin_not_allowed")
     widget.open()
-    widget.shows("This site isn't on the widget's allowlist.")
+    widget.shows("This site isn't on the allowlist.")
     assert any(line.startswith("Kataven: origin_not_allowed (403)") for line in tab.errors())
     url = f"{world.api_url}/api/v1/widget/auth/guest"
     answer = post(tab, url, {"client_key": KEY})

@@ -50,9 +50,9 @@ def wait_in_force(page: Page, world: ServedWorld, code: str | None) -> None:
 @pytest.mark.parametrize(
     ("edit", "code", "words"),
     [
-        (switch_key_off, "client_key_disabled", "has been switched off"),
-        (strike_origin, "origin_not_allowed", "isn't on the widget's allowlist"),
-        (switch_agent_off, "agent_disabled", "This agent is switched off"),
+        (switch_key_off, "client_key_disabled", "can't start here"),
+        (strike_origin, "origin_not_allowed", "isn't on the allowlist"),
+        (switch_agent_off, "agent_disabled", "can't start here"),
     ],
 )
 def test_an_edit_ends_the_session_at_its_next_renewal(  # noqa: PLR0913, PLR0917 - a row each

@@ -44,7 +44,7 @@ def test_shutdown_with_a_message_under_way(
     page: Page, world: ServedWorld, complaints: Complaints
 ) -> None:
     """A message that fails after it brings nothing back that was written before."""
-    complaints.expect(502)
+    complaints.expect(502, "http_502")
     page.goto(world.host.init())
     widget = Widget(page).is_("ready", "guest")
     widget.launcher.click()

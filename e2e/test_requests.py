@@ -216,5 +216,5 @@ def test_a_network_that_the_policy_cuts(
     page.evaluate("options => { Kataven.init(options) }", options)
     Widget(page).is_("offline", code="network_error")
     connect = world.connect_url.removesuffix("/connect")
-    needed = f"script-src {world.api_url}; connect-src {world.api_url} {connect}; img-src"
+    needed = f"script-src {world.api_url}; connect-src {world.api_url} {connect}."
     assert complaints.heard("Kataven: network_error", needed)

@@ -22,11 +22,11 @@ except ImportError:  # it has no build for this system: the script works as it i
 SCRIPTS: Final = (
     "strings.js",
     "view.js",
-    "elements.js",
     "widget.js",
-    "session.js",
-    "requests.js",
     "store.js",
+    "elements.js",
+    "requests.js",
+    "session.js",
     "page.js",
 )
 """In this order: what is alike packs best side by side, and the last one begins."""

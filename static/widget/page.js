@@ -1,12 +1,13 @@
 // How a page begins a widget: by a call, or by the tag alone.
 
 const script = document.currentScript; // none any longer when this has run
-const home = script?.src && new URL(script.src).origin;
+// A page's `<img name=currentScript>` would stand there instead, and get the visitors' tokens.
+const home = script instanceof HTMLScriptElement && script.src && new URL(script.src).origin;
 const widgets = new Map();
 
 function init(options = {}, then) {
   const { publicKey, userToken } = options;
-  if (!/^pk_/.test(publicKey)) throw new TypeError("Kataven.init needs a publicKey, pk_…, never a secret key, sk_….");
+  if (!/^pk_/.test(publicKey)) throw new TypeError("Kataven.init needs a publicKey, pk_…, and no secret key.");
   const apiUrl = (options.apiUrl || home || "").replace(/\/+$/, "");
   const known = widgets.get(publicKey);
   if (!known) widgets.set(publicKey, assemble({ ...options, apiUrl }));
@@ -30,6 +31,6 @@ for (const call of early?.q || []) queueMicrotask(() => init(...call)); // one's
 if (script && "clientKey" in script.dataset) {
   const later = () => setTimeout(startFromTag); // behind the page's own listeners
   // What isn't async is there before the page is parsed, unless a script put it in later.
-  if (script.async || document.readyState === "complete") later();
+  if (script.async || (!script.defer && document.readyState !== "loading")) later();
   else addEventListener("DOMContentLoaded", later);
 }

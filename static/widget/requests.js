@@ -3,7 +3,7 @@
 const TIMEOUT = 10_000; // ms; leaves time to ask again within the server's 30 s grace
 
 // The sign-in failed, but the visitor may go on as a guest.
-const NOT_SIGNED_IN = /^(invalid|expired|used|user)_token/;
+const NOT_SIGNED_IN = /^[a-z]+_token/;
 
 const refusal = (code, detail = "", more) =>
   Object.assign(new Error(detail || code), { code, detail, status: 0, ...more });

@@ -5,7 +5,7 @@ const MAX_BACKOFF = 60_000;
 const DAY = 86_400_000;
 
 // The session is over, but a new one may begin.
-const ENDED = /^(invalid|expired|reused)_refresh_token|^revoked_session/;
+const ENDED = /refresh_token|revoked_session/;
 
 
 /** Begins, renews and ends the session. How any of it looks is not its business. */
@@ -24,7 +24,6 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   let over;
   let running;
   let timer;
-  let spent;
 
   /** A clock that was set back makes everything old: rather too early than never. */
   const within = (since, ms, age = Date.now() - since) => age >= 0 && age < ms;
@@ -40,7 +39,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   const post = (path, body, options) => request(`${apiUrl}/api/v1/widget/auth/${path}`, { method: "POST", body: JSON.stringify(body), ...options });
   let channel;
   try {
-    channel = new BroadcastChannel(name);
+    channel = new BroadcastChannel(name + !!persist);
     channel.onmessage = ({ data }) => hear(data);
   } catch { /* nothing may be kept here: each tab is for itself */ }
 
@@ -108,13 +107,14 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
 
   function fail(reason) {
     problem = reason;
-    const { code, retryable, retryAfter } = reason;
+    const { code, status, retryable, retryAfter } = reason;
     reason.signIn = code === "auth_mode_forbidden" && usersOnly();
     failed = Date.now();
-    patience = retryable ? retryAfter || 1000 : Infinity;
+    patience = retryable ? Math.max(1000, retryAfter) || 1000 : Infinity;
     if (retryable) backOff(patience);
     else take(null);
-    on.problem(reason, known && alive() ? "" : retryable ? "offline" : "refused");
+    if (status === undefined) store.clear(); // no refusal: what is kept may be the fault
+    on.problem(reason, begun && known && alive() ? "" : retryable ? "offline" : "refused");
     throw reason;
   }
 
@@ -136,17 +136,17 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     const token = await ask().catch((reason) => { notice = reason; });
     // A page that can't say right now is asked again, before a user's session is given up.
     if (notice?.retryable && isUser()) throw notice;
-    if (token && isUser() && subject(token) === subject(session.token)) {
-      await resume();
-      spent = session && token; // a token for a session that goes on signs nobody in again
-      return;
-    }
+    // A token for a session that goes on signs nobody in again.
+    if (token && isUser() && subject(token) === subject(session.token)) return resume();
     if (token) notice = await exchange(token);
     // A page that names nobody has signed out, and a token that is refused names nobody.
     if (!token || notice) await becomeGuest();
   }
 
-  const resume = () => (due() ? refresh() : on.session(session));
+  async function resume() {
+    if (due()) await refresh().catch((reason) => { if (!alive()) throw reason; });
+    on.session(session);
+  }
 
   /** The visitor token that the page gives, or null for nobody. */
   async function ask() {
@@ -154,7 +154,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     try {
       const token = await Promise.race([asks ? userToken() : userToken, pause(TIMEOUT)]);
       if (token !== null && typeof token !== "string") throw `userToken gave ${typeof token}: it must give a string or null, within 10 s`;
-      return !asks && !session && token === spent ? null : token;
+      return token;
     } catch (error) {
       throw refusal("user_token_failed", String(error), { retryable: asks });
     }
@@ -172,7 +172,6 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
       const next = again && (await ask().catch(ignore));
       return next ? exchange(next, null) : reason;
     }
-    spent = token;
     if (was) logout(before);
   }
 
@@ -182,7 +181,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     try {
       // An agent that was for users only is looked at again before it is asked for a guest.
       if (usersOnly()) await configure();
-      if (usersOnly()) throw refusal("auth_mode_forbidden", "", { status: 403 });
+      if (usersOnly()) throw refusal("auth_mode_forbidden");
       await begin("guest", { client_key: publicKey, agent_id: agentId });
     } catch (reason) {
       throw (reason.code === "auth_mode_forbidden" && notice) || reason; // why nobody is signed in
@@ -197,7 +196,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
       take(null);
     });
     try {
-      await navigator.locks.request(name, async () => {
+      await navigator.locks.request(name, { signal: AbortSignal.timeout(TIMEOUT) }, async () => {
         await pause(200); // for the news of a tab that has just let go of the lock
         await renew();
       });
@@ -210,7 +209,10 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   async function begin(path, body) {
     // Counted from before the request: an answer that was long on its way is not taken for young.
     const sent = Date.now();
+    const before = session;
     const answer = await post(path, body);
+    // Another tab signed in or out meanwhile: that is what counts, save for a sign-in.
+    if (session !== before && !body.token) return;
     const life = answer.expires_in * 1000; // by the server's clock, whatever the visitor's says
     if (!(life > 0)) throw hitch("bad_answer", apiUrl);
     take({ ...answer, sent, life, renew: life - Math.min(60_000, life / 3) });
@@ -232,12 +234,15 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   /** News from another tab: of a session that this one shares, or of a user who left. */
   function hear({ next, left }) {
     if (next) {
-      if (!persist && next.session_id !== session?.session_id || next.sent <= session?.sent) return;
+      if (!persist && next.session_id !== session?.session_id) return;
       wanted = true;
       take(next);
     } else {
       if (left.visitor.id !== session?.visitor.id) return;
-      if (left.session_id === session.session_id) take(null);
+      if (left.session_id === session.session_id) {
+        on.left();
+        take(null);
+      }
       known = false; // signed out there: is it so for this page too?
     }
     patience = 0;
@@ -269,7 +274,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     recall() {
       recall();
       on.session(null);
-      identify(userToken).catch(ignore);
+      if (wanted ||= session) identify(userToken).catch(ignore);
     },
     async renew() {
       await idle();
@@ -284,10 +289,11 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     },
     async end() {
       over = refusal("shut_down");
+      store.clear();
+      store.write = ignore; // it may be another widget's by now
       await idle();
       clearTimeout(timer);
       const done = session && logout(session);
-      store.clear();
       await done;
       channel?.close();
     },

@@ -192,8 +192,6 @@ declare namespace Kataven {
     retrying: string;
     refused: string;
     origin_not_allowed: string;
-    client_key_disabled: string;
-    agent_disabled: string;
     auth_mode_forbidden: string;
   }
 

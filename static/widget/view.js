@@ -1,6 +1,6 @@
 // The launcher and the panel.
 
-const NARROW = "(max-width: 480px), (max-height: 400px)"; // too little for the panel and the page
+const NARROW = "(max-width:480px),(max-height:400px)"; // too little for the panel and the page
 const MOST_LINES = 50;
 
 /** The launcher and the panel. It is told what to show, and tells what the visitor does. */
@@ -32,12 +32,12 @@ function createView(strings, on) {
   shadow.adoptedStyleSheets = [sheet];
   shadow.append(root);
   root.onkeydown = root.onkeypress = root.onkeyup = key;
-  small.onchange = fit;
 
   const view = {
-    host, input, close, toggle,
+    host, input, small, fit, close, toggle,
 
-    brand({ agent, branding = {} }) {
+    brand({ agent, branding }) {
+      branding ||= {};
       launcher.hidden = !agent; // rather late than with a look that isn't the tenant's
       const { style } = root; // takes a color and nothing else, and gives it as rgb(…)
       style.cssText = ["primary", "accent"].map((part) => {
@@ -136,7 +136,7 @@ function createView(strings, on) {
   /** Moves the focus on, or back, in a ring; what comes from outside gets to the input, or near it. */
   function step(by) {
     const stops = [send, shut, log, input].filter((node) => node.offsetHeight && !node.disabled);
-    stops.at((stops.indexOf(shadow.activeElement) + by) % stops.length).focus();
+    stops.at((stops.indexOf(shadow.activeElement) + by) % stops.length)?.focus();
   }
 
   function submit(event) {

@@ -26,6 +26,7 @@ function assemble(options) {
   const keeper = createKeeper(options, name, store, {
     config: view.brand,
     session: showSession,
+    left() { owner ||= 1; }, // a shutdown leaves nothing of a guest's either
     ready(config, notice) {
       if (notice) problem(notice, "ready");
       else showReady();
@@ -87,7 +88,7 @@ function assemble(options) {
   function complain(code, status, what) {
     const remedy = {
       origin_not_allowed: `\nAdd ${location.origin} to this key's domain_allowlist.`,
-      network_error: `\nThis page's CSP needs: script-src ${origins[0]}; connect-src ${origins.join(" ")}.`,
+      network_error: `\nCSP needs: script-src ${origins[0]}; connect-src ${origins.join(" ")}.`,
     }[code] || "";
     if (logged !== code) console.error(`Kataven: ${code}${status ? ` (${status})` : ""}. ${what}${remedy}`);
     logged = code;
@@ -140,31 +141,34 @@ function assemble(options) {
     store.write({ lines });
     line.remove();
     if (!input.value.startsWith(returned)) returned = "";
-    const draft = input.value.slice(returned.length).trim();
-    returned = `${returned}\n${said[1]}`.trim();
-    input.value = `${returned}\n${draft}`.trim();
+    const draft = input.value.slice(returned.length);
+    returned += `${said[1]}\n`;
+    input.value = returned + draft;
   }
 
   const listen = (target, type, act) => target.addEventListener(type, act, { signal: listening.signal });
 
   /** Where a page swaps its body, it took the widget away. */
   function place() {
-    if (!host.isConnected) document.body?.append(host);
+    if (host.isConnected) return;
+    (document.body || document.documentElement).append(host);
+    view.fit();
   }
 
-  listen(document, "DOMContentLoaded", place);
+  listen(view.small, "change", view.fit);
   listen(document, "visibilitychange", keeper.wake);
   listen(window, "online", keeper.online);
   // Back out of the page cache: somebody may have signed in or out meanwhile.
   listen(window, "pageshow", (event) => {
     if (!event.persisted) return;
+    if (owner) input.value = "";
     ({ lines = [], owner } = store.read());
     view.wipe();
     keeper.recall();
   });
   place();
   keeper.tock();
-  if (open && !matchMedia(NARROW).matches) view.open(true);
+  if (open && !view.small.matches) view.open(true);
 
   const handle = {
     open: view.open,
@@ -183,7 +187,6 @@ function assemble(options) {
       if (listening.signal.aborted) return;
       widgets.delete(publicKey);
       listening.abort();
-      lines = []; // whose message is still on its way, has left
       host.remove();
       await keeper.end();
     },
