@@ -12,9 +12,10 @@ demo: $(READY)
 test: $(READY) browser services
 	$(BIN)/python -m pytest
 
-# Races between servers, servers killed under load, Redis and SQLite broken in every way.
+# Races between servers, servers killed under load, Redis and SQLite broken in every way. Three at
+# a time, as each mostly waits.
 test-faults: $(READY) services
-	$(BIN)/python -m pytest -m faults
+	$(BIN)/python -m pytest -m faults -n 3
 
 check: $(READY) browser services
 	$(BIN)/ruff check
