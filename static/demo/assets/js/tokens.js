@@ -63,7 +63,11 @@ function countDown() {
   }
 }
 
-/** Shows the session token that the widget has now, or none. */
+/** The session token that was shown last, while it's good. */
+export const lastToken = () =>
+  (sessionToken && decode(sessionToken).claims.exp * 1000 > serverNow() ? sessionToken : null);
+
+/** Shows the session token that the widget has now. */
 export function showSessionToken(token) {
   sessionToken = token;
   draw();

@@ -2,7 +2,7 @@
 import { $, el } from "./dom.js";
 import { attemptFrom } from "./elsewhere.js";
 import { recall } from "./memory.js";
-import { decode } from "./tokens.js";
+import { decode, lastToken } from "./tokens.js";
 import { inTurn } from "./turns.js";
 import { attempt, settled } from "./wire.js";
 import { hindrance } from "./words.js";
@@ -73,7 +73,8 @@ const TRIALS = {
   },
 
   async forge({ step, widget }) {
-    const token = await widget.getToken();
+    // Refused, the widget drops its token; the agent takes it all the same until it ends.
+    const token = await widget.getToken().catch((error) => lastToken() ?? Promise.reject(error));
     const say = (bearer) => elsewhere(page.connectUrl, { message: "Who am I?" },
       { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" });
     step("Your session token, as it is", "200", await say(token));
@@ -130,7 +131,6 @@ async function run(card, widget) {
   button.ariaDisabled = null;
 }
 
-/** @param widget gives the widget's handle of now: it may be started anew. */
 export function startTrials(widget) {
   // The numbers begin anew.
   $("clear").addEventListener("click", () => document.querySelectorAll(".seen-as").forEach((link) => link.remove()));
@@ -140,7 +140,7 @@ export function startTrials(widget) {
       if (card.dataset.state === "running") return;
       card.dataset.state = "running";
       button.ariaDisabled = "true"; // not `disabled`: the focus stays
-      inTurn(() => run(card, widget()));
+      inTurn(() => run(card, widget));
     });
   }
 }

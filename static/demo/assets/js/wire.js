@@ -60,7 +60,6 @@ function note(input, init = {}, answer) {
     cause,
     joins: Boolean(sent.guest_token),
   });
-  if (/\/config$/.test(url.pathname)) recall().configUrl = url.href;
   const began = performance.now();
   const read = answer.then((response) => finish(entry, sent, began, response.clone()), (error) => {
     Object.assign(entry, { ms: performance.now() - began, status: 0, detail: error.message });

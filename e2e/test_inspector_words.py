@@ -1,0 +1,122 @@
+"""What the handshake inspector says: true at every turn, and where one looks for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from e2e.conftest import Complaints, NewContext
+from e2e.support import Widget
+from kataven_flask.assets import example_config
+from kataven_flask.demo.run import DemoSites, demo_sites
+
+PHONE: Final = {"width": 390, "height": 844}
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[DemoSites]:
+    """Run the whole demo, with the tenants' file that is shipped."""
+    with demo_sites(example_config()) as sites:
+        yield sites
+
+
+@pytest.fixture
+def guest(page: Page, demo: DemoSites) -> Page:
+    """Return the shop's page with a guest in it."""
+    page.goto(demo.shop)
+    Widget(page).is_("ready", "guest")
+    return page
+
+
+def sign_in(page: Page) -> None:
+    """Sign a customer in to the shop."""
+    page.get_by_role("button", name="Do it now").click()
+    page.get_by_role("button", name="Jun Park").click()
+    Widget(page).is_("ready", "user")
+
+
+def test_a_token_that_is_out_outlives_its_key(guest: Page, complaints: Complaints) -> None:
+    """The key off, renewals are refused, which the widget shows; the agent takes the last token."""
+    complaints.expect(403, "client_key_disabled")
+    complaints.expect(401)
+    button = guest.locator("#switch-key")
+    button.click()
+    expect(guest.locator("#file-note")).to_contain_text("works at the agent until it ends")
+    expect(guest.locator("#live-note")).to_contain_text("the agent takes the token that is out")
+    expect(Widget(guest).panel).to_be_visible()
+    expect(button).to_be_focused()
+    guest.get_by_role("button", name="Forge it").click()
+    card = guest.locator("[data-trial=forge]")
+    expect(card).to_have_attribute("data-state", "held")
+    assert card.locator(".came code").all_inner_texts() == ["200", "401 invalid_token"]
+    guest.reload()
+    expect(guest.locator("#live-expiry")).to_have_text("none")
+    expect(guest.locator("#live-bar")).to_have_css("width", "0px")
+    button.click()
+    Widget(guest).is_("ready", "guest")
+
+
+def test_new_looks_leave_what_was_said(guest: Page) -> None:
+    """Another color or label: the panel stays open, and the thread and the session go on."""
+    widget = Widget(guest)
+    session_id = widget.session_id
+    toggle = guest.locator("#toggle")
+    toggle.click()
+    expect(toggle).to_have_text("Close the widget")
+    widget.say("Which coffee should I buy?")
+    for name in ("Another color", "Another label"):
+        guest.get_by_role("button", name=name).click()
+        expect(guest.locator("#file-note")).to_contain_text("The widget asked how it looks")
+        expect(widget.log).to_contain_text("Which coffee should I buy?")
+    expect(widget.panel).to_be_visible()
+    assert widget.session_id == session_id
+    toggle.click()
+    expect(widget.panel).to_be_hidden()
+    expect(toggle).to_have_text("Open the widget")
+
+
+def test_signed_out_in_another_tab(guest: Page, complaints: Complaints) -> None:
+    """A page that greets who has left says so, and has a way on."""
+    complaints.expect(401)
+    sign_in(guest)
+    other = guest.context.new_page()
+    other.goto(guest.url)
+    Widget(other).is_("ready", "user")
+    other.get_by_role("button", name="Sign out").click()
+    news = guest.locator("#news")
+    expect(news).to_contain_text("You signed out in another tab.")
+    expect(guest.locator("#live-visitor")).to_have_text("guest")
+    news.get_by_role("link").click()
+    expect(guest.get_by_role("button", name="Do it now")).to_be_visible()
+    expect(news).to_be_empty()
+
+
+def test_a_failure_looks_like_one(guest: Page, complaints: Complaints) -> None:
+    """What went wrong with an edit isn't told in the color of success."""
+    complaints.expect(0)
+    note = guest.locator("#file-note")
+    guest.get_by_role("button", name="Another color").click()
+    expect(note).to_contain_text("wears it")
+    good = note.evaluate("node => getComputedStyle(node).color")
+    guest.context.set_offline(True)
+    guest.get_by_role("button", name="Another color").click()
+    expect(note).to_contain_text("be reached")
+    expect(note).not_to_have_css("color", good)
+
+
+def test_a_phone_has_the_inspector_in_sight(demo: DemoSites, new_context: NewContext) -> None:
+    """Under the shop's head stands who one is and how much was sent, and leads to the rest."""
+    page = new_context(viewport=PHONE).new_page()
+    page.goto(demo.shop)
+    strip = page.get_by_role("link", name="See the handshake")
+    expect(strip).to_contain_text(re.compile(r"you are a guest · \d+ requests"))
+    sign_in(page)
+    expect(strip).to_contain_text("you are Jun Park")
+    page.locator("#shelf").scroll_into_view_if_needed()
+    expect(strip).to_be_in_viewport(ratio=1)
+    strip.click()
+    expect(page.get_by_role("heading", name="The handshake, as it happens")).to_be_in_viewport()
