@@ -37,6 +37,7 @@ async function follow(name, told, widget, begin) {
 /** Opens what has something to say, and keeps the focus where it is. */
 function showRefused(widget) {
   const focused = document.activeElement;
+  if (matchMedia("(max-width: 72rem)").matches) $("file").scrollIntoView(); // or it lies over what is told here
   widget.open();
   focused?.focus({ preventScroll: true });
 }
@@ -50,7 +51,10 @@ async function run(name, widget, begin) {
   note.className = "";
   note.textContent = "Writing the file…";
   try {
-    const told = await edit(name);
+    const told = await edit(name).catch((error) => {
+      $("diff").hidden = true; // it's that of the edit before
+      throw error;
+    });
     showDiff(told.diff);
     nameSwitch(told.key_is_on);
     if (told.seconds === null) throw new Error("The server hasn’t taken it up yet.");
@@ -64,10 +68,12 @@ async function run(name, widget, begin) {
 
 /** @param begin has the widget try again what it was refused. */
 export function startFile(widget, begin) {
-  let running = null;
   for (const button of document.querySelectorAll("[data-edit]")) {
-    button.addEventListener("click", () => {
-      running ??= inTurn(() => run(button.dataset.edit, widget, begin)).finally(() => { running = null; });
+    button.addEventListener("click", async () => {
+      if (button.ariaDisabled) return;
+      button.ariaDisabled = "true"; // not `disabled`: the focus stays
+      await inTurn(() => run(button.dataset.edit, widget, begin));
+      button.ariaDisabled = null;
     });
   }
 }

@@ -14,7 +14,7 @@ export async function showSession(news, widget) {
   $("live").dataset.state = type;
   $("live-visitor").textContent = type === "user" ? `user · ${name || email || id}` : "guest";
   $("live-session").textContent = $("live-session").title = news.sessionId;
-  $("live-note").textContent = "";
+  $("live-note").replaceChildren();
   markStep(type);
   countDown();
   glance();
@@ -47,7 +47,7 @@ export function showError({ message, code, retryable }) {
   const alive = session && session.expiresAt > Date.now();
   $("live").dataset.state = "error";
   $("live-note").textContent = `${message} (${code})`;
-  if (alive && !retryable) $("live-note").textContent += " Until it ends, the agent takes the token that is out.";
+  if (alive && !retryable) $("live-note").textContent += " Until it ends, the agent still takes the token that is out.";
   if (session) return;
   for (const part of ["visitor", "token", "session", "expiry"]) $(`live-${part}`).textContent = "none";
 }
@@ -56,8 +56,8 @@ export function showError({ message, code, retryable }) {
 function glance() {
   const { entries, dropped } = recall();
   const sent = `${dropped + entries.length} request${dropped + entries.length === 1 ? "" : "s"}`;
-  const who = session && (session.visitor.type === "user" ? session.visitor.name || session.visitor.id : "a guest");
-  $("glance").textContent = who ? `you are ${who} · ${sent}` : sent;
+  const who = session && (session.visitor.type === "user" ? session.visitor.name || session.visitor.id : "guest");
+  $("glance").textContent = who ? `${who} · ${sent}` : sent;
 }
 
 /** The shop's page was written for somebody who isn't here any longer. */
