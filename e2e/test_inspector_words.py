@@ -46,7 +46,7 @@ def test_a_token_that_is_out_outlives_its_key(guest: Page, complaints: Complaint
     button = guest.locator("#switch-key")
     button.click()
     expect(guest.locator("#file-note")).to_contain_text("works at the agent until it ends")
-    expect(guest.locator("#live-note")).to_contain_text("the agent takes the token that is out")
+    expect(guest.locator("#live-note")).to_contain_text("still takes the token that is out")
     expect(Widget(guest).panel).to_be_visible()
     expect(button).to_be_focused()
     guest.get_by_role("button", name="Forge it").click()
@@ -83,6 +83,7 @@ def test_signed_out_in_another_tab(guest: Page, complaints: Complaints) -> None:
     """A page that greets who has left says so, and has a way on."""
     complaints.expect(401)
     sign_in(guest)
+    expect(guest.locator("#glance")).to_contain_text("Jun Park · ")
     other = guest.context.new_page()
     other.goto(guest.url)
     Widget(other).is_("ready", "user")
@@ -95,28 +96,53 @@ def test_signed_out_in_another_tab(guest: Page, complaints: Complaints) -> None:
     expect(news).to_be_empty()
 
 
-def test_a_failure_looks_like_one(guest: Page, complaints: Complaints) -> None:
-    """What went wrong with an edit isn't told in the color of success."""
-    complaints.expect(0)
-    note = guest.locator("#file-note")
-    guest.get_by_role("button", name="Another color").click()
-    expect(note).to_contain_text("wears it")
-    good = note.evaluate("node => getComputedStyle(node).color")
-    guest.context.set_offline(True)
-    guest.get_by_role("button", name="Another color").click()
-    expect(note).to_contain_text("be reached")
-    expect(note).not_to_have_css("color", good)
-
-
 def test_a_phone_has_the_inspector_in_sight(demo: DemoSites, new_context: NewContext) -> None:
     """Under the shop's head stands who one is and how much was sent, and leads to the rest."""
     page = new_context(viewport=PHONE).new_page()
     page.goto(demo.shop)
     strip = page.get_by_role("link", name="See the handshake")
-    expect(strip).to_contain_text(re.compile(r"you are a guest · \d+ requests"))
-    sign_in(page)
-    expect(strip).to_contain_text("you are Jun Park")
+    expect(strip).to_contain_text(re.compile(r"guest · \d+ requests"))
     page.locator("#shelf").scroll_into_view_if_needed()
     expect(strip).to_be_in_viewport(ratio=1)
     strip.click()
     expect(page.get_by_role("heading", name="The handshake, as it happens")).to_be_in_viewport()
+
+
+def test_a_link_leads_to_its_requests(guest: Page, complaints: Complaints) -> None:
+    """By Enter, the list comes into sight whole, at the first one named; those named are marked."""
+    complaints.expect(400)
+    guest.get_by_role("button", name="Replay it").click()
+    link = guest.get_by_role("link", name="See requests")
+    link.focus()
+    first, last = map(int, re.findall(r"\d+", link.inner_text()))
+    guest.keyboard.press("Enter")
+    meant = guest.locator("#request-list .meant .number").all_inner_texts()
+    assert meant == [str(number) for number in range(first, last + 1)]
+    expect(guest.locator(f"#request-{first}")).to_be_focused()
+    expect(guest.locator(f"#request-{first}")).to_be_in_viewport(ratio=0.9)
+    expect(guest.locator(".scroll.list")).to_be_in_viewport(ratio=1)
+
+
+def test_without_scripts(demo: DemoSites, new_context: NewContext) -> None:
+    """Where no script runs the inspector says so, and shows no empty boxes."""
+    page = new_context(java_script_enabled=False).new_page()
+    page.goto(demo.shop)
+    expect(page.get_by_text("this browser runs none")).to_be_visible()
+    expect(page.locator("#diagram-frame")).to_be_hidden()
+    expect(page.locator("#renew")).to_be_hidden()
+
+
+def test_cleared(guest: Page) -> None:
+    """The list is emptied by its button, which stays where it is, and goes on with what comes."""
+    lines = guest.locator("#request-list .line code")
+    expect(lines).to_have_count(4)
+    clear = guest.get_by_role("button", name="Clear")
+    clear.scroll_into_view_if_needed()
+    place = clear.bounding_box()
+    clear.click()
+    expect(lines).to_have_count(0)
+    expect(guest.get_by_text("Nothing yet.")).to_be_visible()
+    assert clear.bounding_box() == place
+    guest.get_by_role("button", name="Renew now").click()
+    expect(lines.filter(has_text="/auth/refresh")).to_have_count(1)
+    assert "GET /" not in lines.all_inner_texts()

@@ -2,6 +2,7 @@
 import { $, el } from "./dom.js";
 import { attemptFrom } from "./elsewhere.js";
 import { recall } from "./memory.js";
+import { showRequests } from "./requests.js";
 import { decode, lastToken } from "./tokens.js";
 import { inTurn } from "./turns.js";
 import { attempt, settled } from "./wire.js";
@@ -9,15 +10,15 @@ import { hindrance } from "./words.js";
 
 const page = document.body.dataset;
 
-async function post(url, options) {
-  const response = await attempt(url, { method: "POST", ...options }).catch(() => null);
+async function post(url, options, why) {
+  const response = await attempt(url, { method: "POST", ...options }, why).catch(() => null);
   if (!response) return { status: 0, code: "network_error" };
   const answer = Object(await response.json().catch(() => null));
   return { ...answer, status: response.status, code: answer.code ?? answer.error ?? null };
 }
 
-const elsewhere = (url, body, headers = {}) => post(url, { credentials: "omit", body: JSON.stringify(body),
-  headers: { Accept: "application/problem+json", ...headers } });
+const elsewhere = (url, body, headers = {}, why) => post(url, { credentials: "omit", body: JSON.stringify(body),
+  headers: { Accept: "application/problem+json", ...headers } }, why);
 const auth = (action, body) => elsewhere(`${page.apiUrl}/api/v1/widget/auth/${action}`, body);
 
 /** Ends a trial where what came says that it can't be made, and not how it went. */
@@ -75,9 +76,9 @@ const TRIALS = {
   async forge({ step, widget }) {
     // Refused, the widget drops its token; the agent takes it all the same until it ends.
     const token = await widget.getToken().catch((error) => lastToken() ?? Promise.reject(error));
-    const say = (bearer) => elsewhere(page.connectUrl, { message: "Who am I?" },
-      { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" });
-    step("Your session token, as it is", "200", await say(token));
+    const say = (bearer, why) => elsewhere(page.connectUrl, { message: "Who am I?" },
+      { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" }, why);
+    step("Your session token, as it is", "200", await say(token, "control"));
     step("The same, with another name written into it", "401 invalid_token", await say(forged(token)));
     return "The agent needs no secret for that: it checks the signature by the API’s public keys.";
   },
@@ -105,7 +106,12 @@ const count = () => recall().dropped + recall().entries.length;
 function seenAs(before) {
   const [first, last] = [before + 1, count()];
   const numbers = last > first ? `requests ${first} ${last > first + 1 ? "to" : "and"} ${last}` : `request ${first}`;
-  return el("p", { className: "seen-as" }, el("a", { href: "#requests", textContent: `See ${numbers}` }));
+  const link = el("a", { href: `#request-${first}`, textContent: `See ${numbers}` });
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    showRequests(first, last);
+  });
+  return el("p", { className: "seen-as" }, link);
 }
 
 async function run(card, widget) {

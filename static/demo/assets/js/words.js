@@ -10,6 +10,9 @@ export const PREFLIGHTS = {
   asked: "preflight: the browser asks first (OPTIONS), once in ten minutes",
 };
 
+/** Why the inspector made a request itself. */
+export const CAUSES = { trial: "your attack", control: "to compare" };
+
 const REQUESTS = {
   load: "The page itself. Its HTML carries the shop’s public key, and no secret.",
   "load-after-form": "The shop’s form was sent, and its answer led to this new page.",
