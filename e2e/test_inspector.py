@@ -238,13 +238,15 @@ def test_the_page_follows_an_edit_of_the_file(guest: Page) -> None:
 
 
 def test_a_key_that_is_switched_off_and_on(guest: Page, complaints: Complaints) -> None:
-    """Its sessions end at their next renewal; switched on, the widget begins anew."""
+    """Its sessions can't be renewed; switched on, the widget begins anew."""
     complaints.expect(403, "client_key_disabled")
     guest.get_by_role("button", name="Switch the key off").click()
     Widget(guest).is_("refused", code="client_key_disabled")
     expect(guest.locator("#live-note")).to_contain_text("client_key_disabled")
     guest.reload()
     Widget(guest).is_("refused", code="client_key_disabled")
+    expect(guest.locator("#live-expiry")).to_have_text("none")
+    expect(guest.locator("#live-bar")).to_have_css("width", "0px")
     expect(attack(guest, "Call from there")).to_contain_text("The key is switched off")
     guest.get_by_role("button", name="Switch the key on").click()
     Widget(guest).is_("ready", "guest")
