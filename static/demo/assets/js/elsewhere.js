@@ -3,6 +3,7 @@ import { add } from "./wire.js";
 
 const WAIT = 8000; // ms
 const READY = 1000; // ms after it has loaded
+const TALLEST = 160; // px
 
 /** Has another origin's page post to the API; gives what it was answered. */
 export async function attemptFrom(frame, action, body) {
@@ -22,19 +23,20 @@ function loaded(frame, origin) {
   frame.src = frame.dataset.src;
   return new Promise((resolve, reject) => {
     const listening = new AbortController();
-    const { signal } = listening;
-    addEventListener("message", (event) => {
-      if (event.source !== frame.contentWindow || event.origin !== origin) return;
-      listening.abort();
+    let ready = false;
+    addEventListener("message", ({ source, origin: from, data }) => {
+      if (source !== frame.contentWindow || from !== origin) return;
+      ready = true;
+      if (data?.height > 0) frame.style.blockSize = `${Math.min(TALLEST, data.height + 2)}px`; // with its border
       resolve();
-    }, { signal });
+    }, { signal: listening.signal });
     frame.addEventListener("load", () => setTimeout(() => {
-      if (signal.aborted) return;
+      if (ready) return;
       listening.abort();
       frame.hidden = true;
       frame.removeAttribute("src"); // to be tried again
       reject(Object.assign(new Error(origin), { code: "network_error" }));
-    }, READY), { once: true, signal });
+    }, READY), { once: true });
   });
 }
 

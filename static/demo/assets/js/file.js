@@ -1,10 +1,7 @@
 // Edits the demo's copy of the tenants' file, and has the page follow.
 import { $, el } from "./dom.js";
-import { recall } from "./memory.js";
 import { inTurn } from "./turns.js";
 import { hindrance } from "./words.js";
-
-const page = document.body.dataset;
 
 function showDiff(diff) {
   const kinds = { "+": "added", "-": "removed", "@": "place" };
@@ -21,48 +18,62 @@ async function edit(name) {
   return told;
 }
 
-/** The config is kept for a minute; asked past that, it is new, and so is what the browser keeps. */
-async function askConfigAnew() {
-  const query = new URLSearchParams({ client_key: page.clientKey, ...(page.agent && { agent_id: page.agent }) });
-  const url = recall().configUrl ?? `${page.apiUrl}/api/v1/widget/config?${query}`;
-  await fetch(url, { cache: "reload", credentials: "omit", headers: { Accept: "application/problem+json" } });
+/** A renewal asks for the looks as well, and what was said and what is open stays. */
+const LOOKS = { color: "The widget asked how it looks, and wears it.", label: "The widget asked how it looks: its button says so." };
+const OFF = "Every renewal and every new session is refused from now on. But a token that is out works at the agent "
+  + "until it ends: try “Forge it” above.";
+
+async function follow(name, told, widget, begin) {
+  if (!told.key_is_on) {
+    await widget.renew().catch(() => {}); // refused: the widget says so itself
+    if (name !== "key") return "But the key is off, so the widget isn’t told.";
+    showRefused(widget);
+    return OFF;
+  }
+  await (name === "key" ? begin() : widget.renew());
+  return LOOKS[name] ?? "The widget begins anew.";
 }
 
-async function follow(name, told, shop) {
-  if (name === "key" && !told.key_is_on) {
-    await shop.widget().renew().catch(() => {}); // refused: the widget says so itself
-    return "The next renewal is refused: every session of this key is over. Look at the widget.";
-  }
-  await askConfigAnew();
-  await shop.restart();
-  return name === "key" ? "The widget starts again." : "The widget was started anew, and wears it.";
+/** Opens what has something to say, and keeps the focus where it is. */
+function showRefused(widget) {
+  const focused = document.activeElement;
+  if (matchMedia("(max-width: 72rem)").matches) $("file").scrollIntoView(); // or it lies over what is told here
+  widget.open();
+  focused?.focus({ preventScroll: true });
 }
 
 function nameSwitch(isOn) {
   $("switch-key").textContent = isOn ? "Switch the key off" : "Switch the key on";
 }
 
-async function run(name, shop) {
+async function run(name, widget, begin) {
   const note = $("file-note");
+  note.className = "";
   note.textContent = "Writing the file…";
   try {
-    const told = await edit(name);
+    const told = await edit(name).catch((error) => {
+      $("diff").hidden = true; // it's that of the edit before
+      throw error;
+    });
     showDiff(told.diff);
     nameSwitch(told.key_is_on);
     if (told.seconds === null) throw new Error("The server hasn’t taken it up yet.");
     note.textContent = `In force ${told.seconds} s after it was written, without a restart.`;
-    note.textContent += ` ${await follow(name, told, shop)}`;
+    note.textContent += ` ${await follow(name, told, widget, begin)}`;
   } catch (error) {
-    note.textContent = error.message;
+    note.className = "bad";
+    note.textContent = hindrance(error.code) ?? error.message;
   }
 }
 
-/** @param shop has `widget()`, its handle of now, and `restart()`. */
-export function startFile(shop) {
-  let running = null;
+/** @param begin has the widget try again what it was refused. */
+export function startFile(widget, begin) {
   for (const button of document.querySelectorAll("[data-edit]")) {
-    button.addEventListener("click", () => {
-      running ??= inTurn(() => run(button.dataset.edit, shop)).finally(() => { running = null; });
+    button.addEventListener("click", async () => {
+      if (button.ariaDisabled) return;
+      button.ariaDisabled = "true"; // not `disabled`: the focus stays
+      await inTurn(() => run(button.dataset.edit, widget, begin));
+      button.ariaDisabled = null;
     });
   }
 }

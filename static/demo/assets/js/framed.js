@@ -21,9 +21,13 @@ async function ask({ action, body }) {
   return { ...answer, ms: performance.now() - began };
 }
 
-/** Whoever frames it learns that it is there; nobody else could read it, nor frame it. */
+/** Whoever frames it learns that it is there, and how tall; nobody else could read it, nor frame it. */
 const host = document.referrer && new URL(document.referrer).origin;
-if (hosts.has(host)) parent.postMessage("ready", host);
+if (hosts.has(host)) {
+  const tell = () => parent.postMessage({ height: document.body.offsetHeight }, host);
+  tell();
+  new ResizeObserver(tell).observe(document.body);
+}
 
 addEventListener("message", async ({ data, origin, ports: [port] }) => {
   if (!hosts.has(origin) || !port || !ACTIONS.has(data?.action)) return;

@@ -15,7 +15,6 @@ const memory = {
   presented: null, // the refresh token that was given for the one above
   rotations: 0,
   sessionId: null,
-  configUrl: null,
 };
 const listeners = new Set();
 

@@ -1,24 +1,27 @@
 // The shop's side of the widget: it says who is here, and shows what the session does.
-import { $, span } from "./dom.js";
+import { $ } from "./dom.js";
 import { startDiagram } from "./diagram.js";
 import { startFile } from "./file.js";
+import { showError, showMoved, showSession, startLive } from "./live.js";
 import { startRequests } from "./requests.js";
-import { showSessionToken, startTokens } from "./tokens.js";
+import { startTokens } from "./tokens.js";
 import { startTrials } from "./trials.js";
 
 const page = document.body.dataset;
 let widget = null;
-let session = null;
-let lifetime = 1;
+let signedOut = false; // elsewhere: this page still greets its customer
 
 /** The shop's backend gets the visitor token, for whoever its own cookie says is here. */
 async function visitorToken() {
   const answer = await fetch("/widget-token", { method: "POST" });
-  if (answer.status === 401) return null;
+  signedOut = answer.status === 401;
+  if (signedOut) return null;
   const body = await answer.json();
   if (!answer.ok) throw new Error(`the shop's backend was refused: ${body.error}`);
   return body.user_token;
 }
+
+const userToken = page.customer ? visitorToken : null;
 
 function embed() {
   widget = window.Kataven.init({
@@ -26,19 +29,23 @@ function embed() {
     agentId: page.agent || undefined,
     apiUrl: page.apiUrl,
     connectUrl: page.connectUrl || undefined,
-    userToken: page.customer ? visitorToken : null,
+    userToken,
   });
-  widget.on("session", showSession);
+  widget.on("session", (news) => {
+    showSession(news, widget);
+    showMoved(moved(news.visitor));
+  });
   widget.on("error", showError);
 }
 
-/** As a page that is loaded anew, without what the widget remembers. */
-async function restart() {
-  const old = widget;
-  widget = null;
-  await old.shutdown();
-  embed();
+/** How the one who is here differs from the one that the page was written for. */
+function moved({ type, id, name }) {
+  if (type === "user") return id === page.customer ? null : `${name ?? id} signed in, in another tab.`;
+  return page.customer && signedOut ? "You signed out in another tab." : null;
 }
+
+/** Has the widget try again what it was refused. */
+const begin = () => widget.identify(userToken);
 
 async function renew() {
   $("renew").disabled = true;
@@ -47,41 +54,6 @@ async function renew() {
     $("live-note").textContent = "Renewed: the same session, a new token.";
   } catch { /* the error event tells */ }
   $("renew").disabled = false;
-}
-
-async function showSession(news) {
-  session = news;
-  lifetime = Math.max(1, news.expiresAt - Date.now());
-  const { type, name, email, id } = news.visitor;
-  $("live").dataset.state = type;
-  $("live-visitor").textContent = type === "user" ? `user · ${name || email || id}` : "guest";
-  $("live-session").textContent = $("live-session").title = news.sessionId;
-  $("live-note").textContent = "";
-  for (const step of document.querySelectorAll("[data-step]")) {
-    const current = step.dataset.step === type;
-    step.classList.toggle("current", current);
-    step.classList.toggle("done", type === "user" && !current);
-    if (current) step.setAttribute("aria-current", "step");
-    else step.removeAttribute("aria-current");
-  }
-  countDown();
-  const token = await widget?.getToken().catch(() => null);
-  if (session !== news) return;
-  // Its end is enough to see that it changes. The whole of it is nobody's business.
-  $("live-token").textContent = token ? `…${token.slice(-8)}` : "none";
-  showSessionToken(token ?? null);
-}
-
-function countDown() {
-  if (!session) return;
-  const left = Math.max(0, session.expiresAt - Date.now());
-  $("live-expiry").textContent = span(left);
-  $("live-bar").style.inlineSize = `${Math.min(100, (100 * left) / lifetime)}%`;
-}
-
-function showError(error) {
-  $("live").dataset.state = "error";
-  $("live-note").textContent = `${error.message} (${error.code})`;
 }
 
 /** On paper everything is open. */
@@ -95,19 +67,21 @@ function start() {
   startRequests();
   startDiagram();
   startTokens();
+  startLive();
   addEventListener("beforeprint", openForPrint);
   if (!window.Kataven) {
     showError({ message: `The widget couldn't be loaded from ${page.apiUrl}.`, code: "script_error" });
     return;
   }
-  embed();
-  for (const button of document.querySelectorAll("[data-open-widget]")) {
-    button.addEventListener("click", () => widget?.open());
+  for (const [type, words] of [["open", "Close the widget"], ["close", "Open the widget"]]) {
+    addEventListener(`kataven:${type}`, () => { $("toggle").textContent = words; });
   }
+  embed();
+  document.querySelector("[data-open-widget]").addEventListener("click", () => widget.open());
+  $("toggle").addEventListener("click", () => widget.toggle());
   $("renew").addEventListener("click", renew);
-  setInterval(countDown, 1000);
-  startTrials(() => widget);
-  startFile({ widget: () => widget, restart });
+  startTrials(widget);
+  startFile(widget, begin);
 }
 
 start();

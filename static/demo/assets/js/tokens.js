@@ -57,13 +57,17 @@ function draw() {
 function countDown() {
   for (const card of document.querySelectorAll(".token[data-until]")) {
     const left = Number(card.dataset.until) - serverNow();
-    const spent = card.classList.contains("spent") ? "spent · " : "";
-    card.querySelector(".left").textContent = spent + (left > 0 ? `ends in ${span(left)}` : "has ended");
-    card.classList.toggle("ended", left <= 0);
+    const spent = card.classList.contains("spent"); // then its end is of no account
+    card.querySelector(".left").textContent = spent ? "spent" : left > 0 ? `ends in ${span(left)}` : "has ended";
+    card.classList.toggle("ended", !spent && left <= 0);
   }
 }
 
-/** Shows the session token that the widget has now, or none. */
+/** The session token that was shown last, while it's good. */
+export const lastToken = () =>
+  (sessionToken && decode(sessionToken).claims.exp * 1000 > serverNow() ? sessionToken : null);
+
+/** Shows the session token that the widget has now. */
 export function showSessionToken(token) {
   sessionToken = token;
   draw();

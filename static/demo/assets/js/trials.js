@@ -2,22 +2,23 @@
 import { $, el } from "./dom.js";
 import { attemptFrom } from "./elsewhere.js";
 import { recall } from "./memory.js";
-import { decode } from "./tokens.js";
+import { showRequests } from "./requests.js";
+import { decode, lastToken } from "./tokens.js";
 import { inTurn } from "./turns.js";
 import { attempt, settled } from "./wire.js";
 import { hindrance } from "./words.js";
 
 const page = document.body.dataset;
 
-async function post(url, options) {
-  const response = await attempt(url, { method: "POST", ...options }).catch(() => null);
+async function post(url, options, why) {
+  const response = await attempt(url, { method: "POST", ...options }, why).catch(() => null);
   if (!response) return { status: 0, code: "network_error" };
   const answer = Object(await response.json().catch(() => null));
   return { ...answer, status: response.status, code: answer.code ?? answer.error ?? null };
 }
 
-const elsewhere = (url, body, headers = {}) => post(url, { credentials: "omit", body: JSON.stringify(body),
-  headers: { Accept: "application/problem+json", ...headers } });
+const elsewhere = (url, body, headers = {}, why) => post(url, { credentials: "omit", body: JSON.stringify(body),
+  headers: { Accept: "application/problem+json", ...headers } }, why);
 const auth = (action, body) => elsewhere(`${page.apiUrl}/api/v1/widget/auth/${action}`, body);
 
 /** Ends a trial where what came says that it can't be made, and not how it went. */
@@ -73,10 +74,11 @@ const TRIALS = {
   },
 
   async forge({ step, widget }) {
-    const token = await widget.getToken();
-    const say = (bearer) => elsewhere(page.connectUrl, { message: "Who am I?" },
-      { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" });
-    step("Your session token, as it is", "200", await say(token));
+    // Refused, the widget drops its token; the agent takes it all the same until it ends.
+    const token = await widget.getToken().catch((error) => lastToken() ?? Promise.reject(error));
+    const say = (bearer, why) => elsewhere(page.connectUrl, { message: "Who am I?" },
+      { Authorization: `Bearer ${bearer}`, "Content-Type": "application/json" }, why);
+    step("Your session token, as it is", "200", await say(token, "control"));
     step("The same, with another name written into it", "401 invalid_token", await say(forged(token)));
     return "The agent needs no secret for that: it checks the signature by the API’s public keys.";
   },
@@ -104,7 +106,12 @@ const count = () => recall().dropped + recall().entries.length;
 function seenAs(before) {
   const [first, last] = [before + 1, count()];
   const numbers = last > first ? `requests ${first} ${last > first + 1 ? "to" : "and"} ${last}` : `request ${first}`;
-  return el("p", { className: "seen-as" }, el("a", { href: "#requests", textContent: `See ${numbers}` }));
+  const link = el("a", { href: `#request-${first}`, textContent: `See ${numbers}` });
+  link.addEventListener("click", (event) => {
+    event.preventDefault();
+    showRequests(first, last);
+  });
+  return el("p", { className: "seen-as" }, link);
 }
 
 async function run(card, widget) {
@@ -130,7 +137,6 @@ async function run(card, widget) {
   button.ariaDisabled = null;
 }
 
-/** @param widget gives the widget's handle of now: it may be started anew. */
 export function startTrials(widget) {
   // The numbers begin anew.
   $("clear").addEventListener("click", () => document.querySelectorAll(".seen-as").forEach((link) => link.remove()));
@@ -140,7 +146,7 @@ export function startTrials(widget) {
       if (card.dataset.state === "running") return;
       card.dataset.state = "running";
       button.ariaDisabled = "true"; // not `disabled`: the focus stays
-      inTurn(() => run(card, widget()));
+      inTurn(() => run(card, widget));
     });
   }
 }

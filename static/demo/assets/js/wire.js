@@ -21,9 +21,9 @@ window.fetch = (input, init) => {
   return answer;
 };
 
-/** A request of the inspector's own, as one of a trial: what it gets is nobody's session. */
-export function attempt(url, init) {
-  cause = "trial";
+/** A request of the inspector's own, one of a trial or its control: what it gets is nobody's session. */
+export function attempt(url, init, why = "trial") {
+  cause = why;
   try {
     return window.fetch(url, init);
   } finally {
@@ -60,7 +60,6 @@ function note(input, init = {}, answer) {
     cause,
     joins: Boolean(sent.guest_token),
   });
-  if (/\/config$/.test(url.pathname)) recall().configUrl = url.href;
   const began = performance.now();
   const read = answer.then((response) => finish(entry, sent, began, response.clone()), (error) => {
     Object.assign(entry, { ms: performance.now() - began, status: 0, detail: error.message });
@@ -98,7 +97,7 @@ async function finish(entry, sent, began, response) {
     entry.detail = words(body) || (/^text\/plain\b/.test(response.headers.get("Content-Type")) ? text : null);
   }
   if (body.server_time) recall().offset = body.server_time * 1000 - (entry.at + answered) / 2;
-  if (response.ok && entry.cause !== "trial") learn(sent, body);
+  if (response.ok && !entry.cause) learn(sent, body);
   changed();
 }
 

@@ -10,6 +10,9 @@ export const PREFLIGHTS = {
   asked: "preflight: the browser asks first (OPTIONS), once in ten minutes",
 };
 
+/** Why the inspector made a request itself. */
+export const CAUSES = { trial: "your attack", control: "to compare" };
+
 const REQUESTS = {
   load: "The page itself. Its HTML carries the shop’s public key, and no secret.",
   "load-after-form": "The shop’s form was sent, and its answer led to this new page.",
@@ -35,7 +38,7 @@ const HINDRANCES = {
   not_signed_in: "Nobody is signed in, so there is no visitor token to steal. Sign in to the shop first.",
   network_error: "The demo’s servers can’t be reached. Are they still running?",
   unreachable: "The shop’s backend can’t reach the API. Is the demo still running?",
-  client_key_disabled: "The key is switched off, so everything is refused. Switch it on below, and try again.",
+  client_key_disabled: "The key is switched off, so the API refuses whatever is asked with it. Switch it on below, and try again.",
   rate_limited: "That was too often, so the API asks for a pause. Try again in a minute.",
 };
 
