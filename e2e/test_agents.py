@@ -115,7 +115,7 @@ def test_users_alone_and_a_page_that_names_nobody(
     widget = Widget(page).is_("refused", code="auth_mode_forbidden")
     widget.launcher.click()
     expect(widget.status).to_contain_text("Please sign in")
-    expect(widget.status).not_to_contain_text("only talks with guests")
+    expect(widget.status).not_to_contain_text("can't start here")
 
 
 def test_users_alone_and_a_spent_token(
@@ -131,7 +131,7 @@ def test_users_alone_and_a_spent_token(
     widget = Widget(page).is_("refused")
     widget.launcher.click()
     expect(widget.status).to_contain_text("sign")
-    expect(widget.status).not_to_contain_text("only talks with guests")
+    expect(widget.status).not_to_contain_text("can't start here")
 
 
 def test_a_user_where_only_guests_are_taken(

@@ -192,7 +192,6 @@ declare namespace Kataven {
     retrying: string;
     refused: string;
     origin_not_allowed: string;
-    auth_mode_forbidden: string;
   }
 
   /** What the tenants' file says of the key, the agent and the looks. */
