@@ -4,24 +4,27 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-faults check browser services lock wheel clean
+.PHONY: demo test test-faults check lint browser services lock wheel clean
 
 demo: $(READY)
 	$(BIN)/kataven-flask demo
 
+# The browser's tests run two at a time, as each mostly waits.
 test: $(READY) browser services
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest e2e -n 2 --dist loadfile
 
 # Races between servers, servers killed under load, Redis and SQLite broken in every way. Three at
 # a time, as each mostly waits.
 test-faults: $(READY) services
 	$(BIN)/python -m pytest -m faults -n 3
 
-check: $(READY) browser services
+check: lint test
+
+lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
 
 # Everything pinned and hashed; then this checkout itself, built with what is installed.
 $(READY): requirements.lock pyproject.toml

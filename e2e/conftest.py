@@ -125,25 +125,23 @@ def complaints() -> Iterator[Complaints]:
     heard.check()
 
 
-RequestCounts = dict[str, int]
-_COUNTS: Final = pytest.StashKey[RequestCounts]()
+RequestCounts = Callable[[str, int], None]
+_COUNTED: Final = "requests"
 
 
 @pytest.fixture
-def request_counts(pytestconfig: pytest.Config) -> RequestCounts:
-    """Return what is said at the end of the run: how many requests which visit cost."""
-    return pytestconfig.stash.setdefault(_COUNTS, {})
+def request_counts(record_property: Callable[[str, object], None]) -> RequestCounts:
+    """Return what notes how many requests a visit cost, to be said at the end of the run."""
+    return lambda visit, count: record_property(_COUNTED, f"{visit} {count}")
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what the widget costs."""
-    counts = config.stash.get(_COUNTS, {})
-    if counts:
-        said = ", ".join(f"{visit} {count}" for visit, count in counts.items())
+    reports = [one for one in terminalreporter.getreports("passed") if one.when == "call"]
+    said = [value for one in reports for name, value in one.user_properties if name == _COUNTED]
+    if said:
         size = len(widget_script().packed)
-        terminalreporter.write_line(f"widget: {size:,} bytes packed; requests: {said}")
+        terminalreporter.write_line(f"widget: {size:,} bytes packed; requests: {', '.join(said)}")
 
 
 NewContext = Callable[..., BrowserContext]

@@ -51,7 +51,8 @@ def test_one_round_trip_and_then_none(
     expect(widget.launcher).to_have_accessible_name("Talk to Acme")
     following = asked.by(page)
     assert not following
-    request_counts.update({"first page": len(first), "next page": len(following)})
+    request_counts("first page", len(first))
+    request_counts("next page", len(following))
 
 
 def test_neither_waits_for_the_other(page: Page, world: ServedWorld) -> None:
@@ -97,7 +98,7 @@ def test_nothing_is_minted_before_the_visitor_opens(
     page.reload()
     widget.is_("ready", "guest")
     assert not asked.by(page)
-    request_counts["mint: open"] = len(closed)
+    request_counts("mint: open", len(closed))
 
 
 @pytest.mark.parametrize("call", ["widget.getToken()", "widget.identify(null)"])
@@ -145,7 +146,7 @@ def test_a_visitor_who_comes_back(
     Widget(later).launcher.click()
     assert asked.by(later) == ["config"], "what the visitor reads is what holds now"
     assert not context.cookies()
-    request_counts["returning with persist"] = len(returning)
+    request_counts("returning with persist", len(returning))
 
     tomorrow = restarted(new_context, later.context, hours=25)
     tomorrow.goto(clocked.host.init(persist=True))
