@@ -36,7 +36,17 @@ IN_ITS_LAST_MINUTE = """name => {
         {"session": 5},
         {"session": {**GOOD, "visitor": None}},
     ],
-    ids=json.dumps,
+    ids=[
+        "number",
+        "no lines",
+        "lines 5",
+        "line 5",
+        "config 5",
+        "no config",
+        "no branding",
+        "session 5",
+        "no visitor",
+    ],
 )
 def test_what_is_kept_is_no_good(
     page: Page, world: ServedWorld, complaints: Complaints, kept: Any
