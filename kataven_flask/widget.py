@@ -23,9 +23,9 @@ SCRIPTS: Final = (
     "strings.js",
     "view.js",
     "widget.js",
+    "requests.js",
     "store.js",
     "elements.js",
-    "requests.js",
     "session.js",
     "page.js",
 )
