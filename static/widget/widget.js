@@ -140,10 +140,10 @@ function assemble(options) {
     lines = lines.filter((kept) => kept !== said);
     store.write({ lines });
     line.remove();
-    if (!input.value.startsWith(returned)) returned = "";
+    if (!`${input.value}\n`.startsWith(returned)) returned = "";
     const draft = input.value.slice(returned.length);
     returned += `${said[1]}\n`;
-    input.value = returned + draft;
+    input.value = (returned + draft).trim();
   }
 
   const listen = (target, type, act) => target.addEventListener(type, act, { signal: listening.signal });
