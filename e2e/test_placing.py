@@ -136,6 +136,21 @@ def test_a_picture_in_the_scripts_name(
     assert seen == [f"GET {EVIL}/x.png"]
 
 
+def test_a_picture_in_the_scripts_place(page: Page, world: ServedWorld, site: Site) -> None:
+    """Nor does such an image begin a widget, before the page's own, that talks to another one."""
+    tag = f'<script defer src="{world.api_url}/widget/v1.js"></script>'
+    call = f"""<script>addEventListener("load", () => setTimeout(() => {{
+      window.widget = Kataven.init({{
+        publicKey: "{KEY}", apiUrl: "{world.api_url}", connectUrl: "{world.connect_url}",
+      }});
+    }}, 50))</script>"""
+    names = f'name="currentScript" data-client-key="{KEY}" data-connect-url="{EVIL}"'
+    page.goto(site.make(tag, f'<img alt="" {names}>{call}'))
+    widget = Widget(page).is_("ready", "guest")
+    widget.launcher.click()
+    expect(widget.say("Who am I?")).to_contain_text("Hello guest")
+
+
 def test_put_in_before_all_is_loaded(page: Page, world: ServedWorld, site: Site) -> None:
     """A script that another one puts in, when the page is parsed but not yet loaded, begins."""
     held: list[Route] = []

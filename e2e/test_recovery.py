@@ -72,7 +72,7 @@ def test_looks_that_fail(page: Page, world: ServedWorld, complaints: Complaints)
     expect(widget.status).to_contain_text("The chat can't be reached. Trying again…")
     page.unroute("**/config?*")
     page.clock.fast_forward(5000)
-    widget.is_("ready")
+    widget.is_("ready", "guest")
     expect(widget.status).to_be_empty()
 
 

@@ -67,7 +67,7 @@ def opened(context: BrowserContext, url: str) -> Widget:
 
 @pytest.mark.parametrize(
     "case",
-    [("ada", "mina", True), ("ada", None, True), (None, "mina", True)],
+    [("ada", "mina", True), ("ada", "mina", False), ("ada", None, True), (None, "mina", True)],
     ids=str,
 )
 def test_a_late_renewal(

@@ -23,10 +23,10 @@ SCRIPTS: Final = (
     "strings.js",
     "view.js",
     "widget.js",
-    "store.js",
     "elements.js",
-    "requests.js",
+    "store.js",
     "session.js",
+    "requests.js",
     "page.js",
 )
 """In this order: what is alike packs best side by side, and the last one begins."""

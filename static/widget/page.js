@@ -1,8 +1,9 @@
 // How a page begins a widget: by a call, or by the tag alone.
 
-const script = document.currentScript; // none any longer when this has run
+const tag = document.currentScript; // none any longer when this has run
 // A page's `<img name=currentScript>` would stand there instead, and get the visitors' tokens.
-const home = script instanceof HTMLScriptElement && script.src && new URL(script.src).origin;
+const script = tag instanceof HTMLScriptElement && tag;
+const home = script.src && new URL(script.src).origin;
 const widgets = new Map();
 
 function init(options = {}, then) {

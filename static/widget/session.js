@@ -97,7 +97,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   }
 
   async function keep() {
-    if (known && session) return due() && refresh();
+    if (begun && known && session) return due() && refresh();
     known = true; // unless the page says something else meanwhile
     return settle().catch((reason) => {
       known = false;
@@ -193,7 +193,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     const old = session;
     const renew = async () => session === old && begin("refresh", { refresh_token: old.refresh_token }).catch((reason) => {
       if (!ENDED.test(reason.code)) throw reason;
-      take(null);
+      if (session === old) take(null); // or another tab has signed in meanwhile
     });
     try {
       await navigator.locks.request(name, { signal: AbortSignal.timeout(TIMEOUT) }, async () => {
@@ -293,8 +293,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
       store.write = ignore; // it may be another widget's by now
       await idle();
       clearTimeout(timer);
-      const done = session && logout(session);
-      await done;
+      await (session && logout(session));
       channel?.close();
     },
   };
