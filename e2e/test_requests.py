@@ -143,7 +143,8 @@ def test_a_visitor_who_comes_back(
     assert Widget(later).is_("ready", "guest").session_id == session_id
     returning = asked.by(later)
     assert returning == ["refresh"]
-    Widget(later).launcher.click()
+    with later.expect_response("**/widget/config?*"):
+        Widget(later).launcher.click()
     assert asked.by(later) == ["config"], "what the visitor reads is what holds now"
     assert not context.cookies()
     request_counts("returning with persist", len(returning))
