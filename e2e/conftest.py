@@ -22,7 +22,8 @@ from playwright.sync_api import (
 from e2e.support import ClockedWorld, ServedWorld, clocked_world, served_world
 from kataven_flask.widget import widget_script
 
-SYSTEM_CHROMIUM: Final = Path("/usr/bin/chromium")
+SYSTEM_CHROMIUMS: Final = (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium"))
+"""Debian's, the quicker first: the same engine, without the browser's own windows."""
 ARGUMENTS: Final = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -34,13 +35,18 @@ ARGUMENTS: Final = (
 NO_BROWSER: Final = """The browser tests need a Chromium, and found none.
 Install one by either of:
     python -m playwright install --with-deps chromium
-    apt-get install chromium"""
+    apt-get install chromium-headless-shell"""
 TIMEOUT: Final = 10_000.0
 """Milliseconds that a page has for anything awaited."""
 
 REPORT_CSP: Final = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`CSP: ${event.violatedDirective} kept out ${event.blockedURI}`));"""
 """A script that has a page complain about what its policy kept out."""
+
+
+def system_chromium() -> Path | None:
+    """Return Debian's Chromium, or None for Playwright's own."""
+    return next((path for path in SYSTEM_CHROMIUMS if path.exists()), None)
 
 
 @pytest.fixture(scope="session")
@@ -53,13 +59,13 @@ def playwright() -> Iterator[Playwright]:
 @pytest.fixture(scope="session")
 def browser(playwright: Playwright) -> Iterator[Browser]:
     """Start a browser once; its absence is a failure, not a skip."""
-    system = SYSTEM_CHROMIUM.exists()
+    system = system_chromium()
     if not system and not Path(playwright.chromium.executable_path).exists():
         pytest.fail(NO_BROWSER, pytrace=False)
     expect.set_options(timeout=TIMEOUT)
     as_root = os.name == "posix" and os.geteuid() == 0
     started = playwright.chromium.launch(
-        executable_path=SYSTEM_CHROMIUM if system else None,
+        executable_path=system,
         args=[*ARGUMENTS, *(["--no-sandbox"] if as_root else [])],
     )
     yield started

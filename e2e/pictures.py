@@ -15,7 +15,7 @@ from typing import Final
 
 from playwright.sync_api import Page, sync_playwright
 
-from e2e.conftest import ARGUMENTS, SYSTEM_CHROMIUM
+from e2e.conftest import ARGUMENTS, system_chromium
 
 LEFT, TOP, WIDTH, HEIGHT = 840, 110, 440, 690
 """Where the widget stands on a page of 1280 by 800 pixels, with a margin around it."""
@@ -71,7 +71,7 @@ def main(shots: Path, folder: Path) -> None:
     """
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path=SYSTEM_CHROMIUM if SYSTEM_CHROMIUM.exists() else None,
+            executable_path=system_chromium(),
             args=[*ARGUMENTS, "--no-sandbox"],
         )
         page = browser.new_page(device_scale_factor=1.5)
