@@ -91,5 +91,5 @@ def test_a_token_that_is_undefined(
     page.evaluate(f"widget.identify({given})")
     widget.is_("ready", "guest", "user_token_failed")
     assert complaints.heard(
-        "Kataven: user_token_failed", "gave undefined: it must give a string or null"
+        "Kataven: user_token_failed", "gave undefined, and no string or null in 10 s"
     )

@@ -30,7 +30,9 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   const young = (ms) => within(session?.sent, ms);
   const alive = () => young(session?.life);
   const due = () => wanted && !young(session?.renew);
-  const isUser = () => session?.visitor.type === "user";
+  const isUser = (of = session) => of?.visitor.type === "user";
+  /** Which of two sessions all tabs go on with: a user's, and of two guests' always the same. */
+  const rank = (of) => (isUser(of) ? "user" : of?.session_id);
   const usersOnly = () => config?.agent.auth_mode === "user";
   const idle = async () => {
     wanted = true;
@@ -153,7 +155,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
     const asks = !!userToken?.call;
     try {
       const token = await Promise.race([asks ? userToken() : userToken, pause(TIMEOUT)]);
-      if (token !== null && typeof token !== "string") throw `userToken gave ${typeof token}: it must give a string or null, within 10 s`;
+      if (token !== null && typeof token !== "string") throw `userToken gave ${typeof token}, and no string or null in 10 s`;
       return token;
     } catch (error) {
       throw refusal("user_token_failed", String(error), { retryable: asks });
@@ -234,7 +236,7 @@ function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, pers
   /** News from another tab: of a session that this one shares, or of a user who left. */
   function hear({ next, left }) {
     if (next) {
-      if (!persist && next.session_id !== session?.session_id) return;
+      if (next.session_id !== session?.session_id && (!persist || rank(next) < rank(session))) return;
       wanted = true;
       take(next);
     } else {

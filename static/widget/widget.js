@@ -87,7 +87,7 @@ function assemble(options) {
   /** Once for a failure, however often it is tried again. */
   function complain(code, status, what) {
     const remedy = {
-      origin_not_allowed: `\nAdd ${location.origin} to this key's domain_allowlist.`,
+      origin_not_allowed: `\nAdd ${location.origin} to domain_allowlist.`,
       network_error: `\nCSP needs: script-src ${origins[0]}; connect-src ${origins.join(" ")}.`,
     }[code] || "";
     if (logged !== code) console.error(`Kataven: ${code}${status ? ` (${status})` : ""}. ${what}${remedy}`);
