@@ -19,7 +19,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
-from e2e.support import ClockedWorld, ServedWorld, clocked_world, served_world
+from e2e.support import ClockedWorld, ServedWorld, Widget, clocked_world, served_world
+from kataven_flask.assets import example_config
+from kataven_flask.demo.run import DemoSites, demo_sites
 from kataven_flask.widget import widget_script
 
 SYSTEM_CHROMIUMS: Final = (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium"))
@@ -202,3 +204,18 @@ def clocked(tmp_path: Path) -> Iterator[ClockedWorld]:
     """Serve a world whose clock the test moves, and which notes what it is asked."""
     with clocked_world(tmp_path) as served:
         yield served
+
+
+@pytest.fixture(scope="module")
+def demo() -> Iterator[DemoSites]:
+    """Run the whole demo, with the tenants' file that is shipped."""
+    with demo_sites(example_config()) as sites:
+        yield sites
+
+
+@pytest.fixture
+def guest(page: Page, demo: DemoSites) -> Page:
+    """Return the shop's page with a guest in it."""
+    page.goto(demo.shop)
+    Widget(page).is_("ready", "guest")
+    return page

@@ -12,8 +12,7 @@ from e2e.axe import CONTRAST, faults, judged
 from e2e.conftest import Complaints, NewContext
 from e2e.looks import FACE, SHARPNESS, draw, dress
 from e2e.support import ServedWorld, Widget
-from kataven_flask.assets import example_config
-from kataven_flask.demo.run import DemoSites, demo_sites
+from kataven_flask.demo.run import DemoSites
 
 EVIL: Final = "www.evil.localhost"
 FOLLOWS: Final = ":root { color-scheme: light dark; background: Canvas }"
@@ -181,13 +180,6 @@ def test_the_widget(page: Page, world: ServedWorld, complaints: Complaints, visi
 
 
 # --- the demo
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoSites]:
-    """Run the whole demo, with the tenants' file that is shipped."""
-    with demo_sites(example_config()) as sites:
-        yield sites
 
 
 def test_the_shop(page: Page, demo: DemoSites) -> None:

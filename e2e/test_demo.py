@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,7 @@ from playwright.sync_api import Page, ViewportSize, expect
 
 from e2e.conftest import Complaints, NewContext
 from e2e.support import START_TIMEOUT, Widget, command
-from kataven_flask.assets import example_config
-from kataven_flask.demo.run import DemoSites, demo_sites
+from kataven_flask.demo.run import DemoSites
 
 LOOKS = [("1280", "light"), ("1280", "dark"), ("390", "light"), ("390", "dark")]
 SIZES: dict[str, ViewportSize] = {
@@ -25,13 +24,6 @@ MOST_STOPS = 60
 """More presses of Tab than any page of the demo needs."""
 
 Snap = Callable[[str], None]
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoSites]:
-    """Run the whole demo, with the tenants' file that is shipped."""
-    with demo_sites(example_config()) as sites:
-        yield sites
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,28 +11,12 @@ from playwright.sync_api import Locator, Page, Response, expect
 
 from e2e.conftest import Complaints
 from e2e.support import Widget
-from kataven_flask.assets import example_config
-from kataven_flask.demo.run import SECRET_KEY, DemoSites, demo_sites
+from kataven_flask.demo.run import SECRET_KEY
 
 AUTH: Final = "/api/v1/widget/auth"
 UNREACHABLE: Final = "be reached. Are they still running?"
 MOST_STOPS: Final = 80
 """More presses of Tab than the shop and its inspector need."""
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoSites]:
-    """Run the whole demo, with the tenants' file that is shipped."""
-    with demo_sites(example_config()) as sites:
-        yield sites
-
-
-@pytest.fixture
-def guest(page: Page, demo: DemoSites) -> Page:
-    """Return the shop's page with a guest in it."""
-    page.goto(demo.shop)
-    Widget(page).is_("ready", "guest")
-    return page
 
 
 @pytest.fixture

@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from e2e.conftest import Complaints, NewContext
 from e2e.support import Widget
-from kataven_flask.assets import example_config
-from kataven_flask.demo.run import DemoSites, demo_sites
+from kataven_flask.demo.run import DemoSites
 
 PHONE: Final = {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[DemoSites]:
-    """Run the whole demo, with the tenants' file that is shipped."""
-    with demo_sites(example_config()) as sites:
-        yield sites
-
-
-@pytest.fixture
-def guest(page: Page, demo: DemoSites) -> Page:
-    """Return the shop's page with a guest in it."""
-    page.goto(demo.shop)
-    Widget(page).is_("ready", "guest")
-    return page
 
 
 def test_a_token_that_is_out_outlives_its_key(guest: Page, complaints: Complaints) -> None:

@@ -151,6 +151,13 @@ def test_a_picture_in_the_scripts_place(page: Page, world: ServedWorld, site: Si
     expect(widget.say("Who am I?")).to_contain_text("Hello guest")
 
 
+def test_a_tag_names_nobody(page: Page, world: ServedWorld, site: Site) -> None:
+    """What isn't among the tag's attributes is no option: no user, and no other service."""
+    names = f'data-client-key="{KEY}" data-user-token="secret" data-api-url="{EVIL}"'
+    page.goto(site.make(f'<script src="{world.api_url}/widget/v1.js" {names}></script>'))
+    Widget(page).is_("ready", "guest")
+
+
 def test_put_in_before_all_is_loaded(page: Page, world: ServedWorld, site: Site) -> None:
     """A script that another one puts in, when the page is parsed but not yet loaded, begins."""
     held: list[Route] = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
-from urllib.parse import urlsplit
+
+from kataven_flask.errors import ConfigurationError
+from kataven_flask.origins import DEFAULT_PORTS, Origin
 
 EXAMPLE_SERVER: Final = "https://widget.example.com"
 EXAMPLE_CONNECT_URL: Final = "https://agents.example.com/connect"
@@ -57,14 +59,17 @@ def content_security_policy(
         connect_url: Where messages go.
         pictures: The addresses of the logo and of the agents' faces.
 
+    Raises:
+        ConfigurationError: One is neither an http(s) address nor a path.
+
     Returns:
         Directives, to be merged into those of the page.
     """
-    home = _origin(server)
+    home = _source(server)
     allowed = {
         "script-src": [home],
-        "connect-src": [home, _origin(connect_url)],
-        "img-src": [_origin(url) for url in pictures],
+        "connect-src": [home, _source(connect_url)],
+        "img-src": [_source(url) for url in pictures],
     }
     return [
         " ".join([directive, *dict.fromkeys(sources)])
@@ -73,6 +78,11 @@ def content_security_policy(
     ]
 
 
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+def _source(url: str) -> str:
+    """Write where an address is as a policy has it; a path is on the page's own site."""
+    if url.startswith("/") and not url.startswith("//"):
+        return "'self'"
+    origin = Origin.of_url(url)
+    if origin is None or origin.scheme not in DEFAULT_PORTS:
+        raise ConfigurationError(f"{url!r} is neither an http(s) address nor a path (/connect)")
+    return str(origin)

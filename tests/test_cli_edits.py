@@ -358,6 +358,22 @@ def test_the_snippet_comes_with_what_a_strict_page_needs(desk: Desk) -> None:
     assert f'integrity="{digest}" crossorigin="anonymous"></script>' in pinned
 
 
+def test_an_agent_on_the_pages_own_site(desk: Desk) -> None:
+    """A path is where the page itself is, which a policy calls 'self'."""
+    said = desk.run("snippet", KEY, "--connect-url", "/connect").stderr
+    assert re.search(r"connect-src \S+ 'self';", said)
+
+
+@pytest.mark.parametrize(
+    "url", ["connect", "//a.example/c", "ftp://a.example", "javascript:1", "https://a@b.example/c"]
+)
+def test_where_no_message_can_go_is_no_snippet(desk: Desk, url: str) -> None:
+    """What would name no host in a policy is refused before anything is printed."""
+    result = desk.run("snippet", KEY, "--connect-url", url, status=1)
+    assert result.stdout == ""
+    assert f"{url!r} is neither an http(s) address nor a path" in result.stderr
+
+
 def test_a_snippet_names_no_agent_that_there_is_not(desk: Desk) -> None:
     """A page with it would be refused."""
     result = desk.run("snippet", KEY, "--agent", "nope", status=1)

@@ -54,15 +54,15 @@ def snippet(  # noqa: PLR0913, PLR0917 - an option each
     key, agents = record.key, record.tenant.agents
     if agent is not None and agent not in agents:
         raise ConfigurationError(f"no agent {agent!r}; this tenant has {', '.join(agents)}")
+    policy = content_security_policy(
+        registry.issuer or EXAMPLE_SERVER, connect_url or EXAMPLE_CONNECT_URL, _pictures(record)
+    )
     script = widget_script()
     digest = script.integrity if integrity else None
     click.echo(html(key.client_key, registry.issuer, agent, connect_url, digest))
     if quiet:
         return
     tell_what_to_fill_in(registry, config, connect_url)
-    policy = content_security_policy(
-        registry.issuer or EXAMPLE_SERVER, connect_url or EXAMPLE_CONNECT_URL, _pictures(record)
-    )
     note("Note: a Content-Security-Policy of the page has to allow")
     for directive in policy:
         note(f"      {directive};")

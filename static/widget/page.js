@@ -21,8 +21,8 @@ function init(options = {}, then) {
 
 /** The tag names nobody, so it lets the page's own `init` come first; after that this one does nothing. */
 function startFromTag() {
-  const { clientKey: publicKey, agent: agentId, persist, ...rest } = script.dataset;
-  window.Kataven.init({ ...rest, publicKey, agentId, persist: persist === "true", apiUrl: home });
+  const { clientKey: publicKey, agent: agentId, connectUrl, mint, persist } = script.dataset;
+  window.Kataven.init({ publicKey, agentId, connectUrl, mint, persist: persist === "true", apiUrl: home });
 }
 
 const early = window.Kataven; // the page's stub, or this script once more

@@ -7,7 +7,6 @@ const DAY = 86_400_000;
 // The session is over, but a new one may begin.
 const ENDED = /refresh_token|revoked_session/;
 
-
 /** Begins, renews and ends the session. How any of it looks is not its business. */
 function createKeeper({ apiUrl, publicKey, agentId, userToken = null, mint, persist }, name, store, on) {
   let session;

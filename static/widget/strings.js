@@ -1,4 +1,4 @@
-// What a visitor reads, and what a developer does about a refusal.
+// What a visitor reads.
 
 /** Every sentence that a visitor can meet; `init({strings})` replaces any of them. */
 const STRINGS = {
