@@ -89,6 +89,22 @@ def test_a_domain_that_resolves_here_reaches_nothing(shop: FlaskClient, host: st
     assert "Switch the key off" in shop.get("/", base_url=SHOP).text
 
 
+def test_a_host_in_another_header_changes_nothing(shop: FlaskClient) -> None:
+    """What a proxy would say of the host isn't read: there is none before the demo."""
+    foreign = {"Host": "evil.example", "X-Forwarded-Host": "shop.acme.localhost:8001"}
+    assert shop.get("/", headers=foreign).status_code == 400
+    forwarded = shop.get("/", base_url=SHOP, headers={"X-Forwarded-Host": "evil.example"})
+    assert forwarded.status_code == 200
+    assert "evil.example" not in forwarded.text
+
+
+def test_a_form_has_its_size_and_its_method(shop: FlaskClient) -> None:
+    """A body beyond all of the shop's forms isn't read, and an edit isn't made by a link."""
+    assert shop.post("/edit", base_url=SHOP, data={"edit": "x" * 20_000}).status_code == 413
+    assert shop.get("/edit?edit=key", base_url=SHOP).status_code == 405
+    assert "Switch the key off" in shop.get("/", base_url=SHOP).text
+
+
 @pytest.mark.parametrize(
     "path",
     [
