@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-faults check lint browser services lock wheel clean
+.PHONY: demo test test-faults check lint bench browser services peers lock wheel clean
 
 demo: $(READY)
 	$(BIN)/kataven-flask demo
@@ -26,6 +26,10 @@ lint: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+# Side by side with what a user would pick instead: under ten minutes, on a machine that rests.
+bench: $(READY) services peers
+	$(BIN)/python -m benchmarks
+
 # Everything pinned and hashed; then this checkout itself, built with what is installed.
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -39,13 +43,20 @@ browser: $(READY)
 services:
 	sh tests/install-services.sh
 
+peers: $(READY)
+	sh benchmarks/install.sh "$(abspath $(BIN))/python"
+
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
 	  --custom-compile-command "make lock" --output-file requirements.lock
+	uv pip compile pyproject.toml benchmarks/requirements.in --universal --python-version 3.11 \
+	  --constraints requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
+	  --custom-compile-command "make lock" --output-file benchmarks/requirements.lock
 
 wheel: $(READY)
 	$(BIN)/python -m hatchling build
 
 clean:
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) benchmarks/.venv benchmarks/peers/node_modules dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
