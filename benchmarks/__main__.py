@@ -32,6 +32,8 @@ def main() -> None:
     """Measure, print the tables, and write the page where all of it was measured."""
     options = _options()
     rows = [row for row in ROWS if options.only in row.name]
+    if not rows:
+        sys.exit(f"no row's name has {options.only!r}: {', '.join(row.name for row in ROWS)}")
     is_full = options.rounds >= FULL and rows == list(ROWS)
     busy = busy_share()
     if busy > _BUSY:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import loads
 from benchmarks.cpu import TICK, tree_seconds
-from benchmarks.kinds import kinds
+from benchmarks.kinds import Kind, kinds
 from benchmarks.report import Run, figures, missed, page, ratios
-from benchmarks.rows import ROWS, Result, Sample
+from benchmarks.rounds import all_started, measure
+from benchmarks.rows import ROWS, Result, Row, Sample
 from benchmarks.startup import Startup
 from benchmarks.targets import TARGETS
 from benchmarks.world import World
@@ -84,6 +86,26 @@ def test_a_child_that_ended_is_not_forgotten() -> None:
     before = tree_seconds(os.getpid())
     subprocess.run([sys.executable, "-S", "-c", burn], check=True)
     assert tree_seconds(os.getpid()) - before >= 0.1 - 2 * TICK
+
+
+# --- servers that aren't there
+
+
+def test_what_is_not_installed_is_void(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A row whose server can't be started is void, aloud, with the reason."""
+    broken = Kind("broken", (sys.executable, "-c", "raise SystemExit('no such package')"))
+    rows = [
+        Row("one", "peers", "absent", loads.guest),
+        Row("two", "peers", "broken", loads.guest),
+    ]
+    with all_started([Kind("absent", ("no-such-program",)), broken], tmp_path) as servers:
+        results = measure(rows, servers, rounds=1, seconds=1)
+    assert [result.fault for result in results] == [
+        "no-such-program is not installed",
+        "it ended at once: no such package",
+    ]
+    assert not any(result.counts for result in results)
+    assert "!!! one DOESN'T COUNT: no-such-program is not installed" in capsys.readouterr().out
 
 
 # --- the tables
