@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from flask import Blueprint, Response, g, request
 from flask_cors import CORS
+from werkzeug.http import quote_etag
 
 from kataven_flask import errors
 from kataven_flask.body import BODY_LIMIT, MAX_BODY, parse_object, text_member
@@ -27,6 +28,22 @@ BROWSER_PATHS: Final = (
 )
 """What a page may call and read. `user-token` and `revoke` are no page's business."""
 
+NEVER_WAITS: Final = frozenset(
+    {
+        f"{API}/config",
+        f"{API}/auth/guest",
+        f"{API}/auth/user-token",
+        "/healthz",
+        "/widget/v1.js",
+        "/widget/v1.d.ts",
+    }
+)
+"""What is answered from memory alone."""
+WAITS_FOR_STATE: Final = frozenset(
+    f"{API}/auth/{name}" for name in ("exchange", "refresh", "logout", "revoke")
+)
+"""What waits for the state store and nothing else."""
+
 CONFIG_CACHE: Final = "public, max-age=60, stale-while-revalidate=300"
 WIDGET_CACHE: Final = "public, max-age=300, stale-while-revalidate=86400"
 PREFLIGHT_MAX_AGE: Final = 7200
@@ -35,6 +52,11 @@ RETRY_AFTER_STATE: Final = 2
 """Seconds after which to try again where the state store is out of reach."""
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 EXPOSED: Final = ["ETag", "Retry-After", "X-Error-Code", "X-Request-Id"]
+_READABLE: Final = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": ", ".join(EXPOSED),
+}
+"""What flask-cors adds for a page. It leaves an answer alone that has it, and is no work there."""
 
 MAX_KEY: Final = 128
 MAX_AGENT_ID: Final = 64
@@ -106,11 +128,14 @@ def _add_browser_routes(blueprint: Blueprint, handshake: Handshake) -> None:
         client_key = text_member(query, "client_key", max_length=MAX_KEY)
         agent_id = text_member(query, "agent_id", max_length=MAX_AGENT_ID)
         document = handshake.config(client_key, agent_id, _caller())
-        response = Response(document.body, content_type="application/json")
-        response.headers["Cache-Control"] = CONFIG_CACHE
-        response.headers["Vary"] = "Origin"
-        response.set_etag(document.etag)
-        return _unless_known(response)
+        headers = {
+            "Content-Type": "application/json",
+            "Cache-Control": CONFIG_CACHE,
+            "Vary": "Origin",
+            "ETag": quote_etag(document.etag),
+            **_READABLE,
+        }
+        return _unless_known(Response(document.body, headers=headers), document.etag)
 
     @blueprint.post(f"{API}/auth/guest")
     def guest() -> Response:
@@ -195,7 +220,7 @@ def _add_public_routes(
         response.headers["Cache-Control"] = WIDGET_CACHE
         # A page with a Cross-Origin-Embedder-Policy may load it too.
         response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-        return _unless_known(response)
+        return _unless_known(response, response.get_etag()[0])
 
     types = widget_types()
 
@@ -204,7 +229,7 @@ def _add_public_routes(
         response = Response(types, content_type="text/plain; charset=utf-8")
         response.add_etag()
         response.headers["Cache-Control"] = WIDGET_CACHE
-        return _unless_known(response)
+        return _unless_known(response, response.get_etag()[0])
 
 
 # --- reading the request
@@ -272,7 +297,8 @@ def _session(grant: SessionGrant) -> Response:
                 "email": session.email,
             },
             "server_time": grant.server_time,
-        }
+        },
+        headers=_READABLE,
     )
 
 
@@ -287,25 +313,25 @@ def _visitor_token_body(minted: VisitorToken) -> dict[str, Any]:
 
 
 def _json(
-    document: Mapping[str, Any], *, status: int = 200, content_type: str = "application/json"
+    document: Mapping[str, Any],
+    *,
+    status: int = 200,
+    content_type: str = "application/json",
+    headers: Mapping[str, str] = {},
 ) -> Response:
-    body = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
-    response = Response(body, status, content_type=content_type)
-    response.headers["Cache-Control"] = "no-store"
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    own = {"Content-Type": content_type, "Cache-Control": "no-store"}
+    return Response(body, status, headers={**own, **headers})
+
+
+def _unless_known(response: Response, etag: str | None) -> Response:
+    """Answer 304 where `If-None-Match` has the entity tag; no other condition is read.
+
+    What describes a body, and the body, werkzeug leaves out then (RFC 9110, section 15.4.5).
+    """
+    if etag is not None and request.if_none_match.contains_weak(etag):
+        response.status_code = 304
     return response
-
-
-def _unless_known(response: Response) -> Response:
-    """Answer 304 where `If-None-Match` has the entity tag; no other condition is read."""
-    etag, _ = response.get_etag()
-    if etag is None or not request.if_none_match.contains_weak(etag):
-        return response
-    known = Response(status=304)  # RFC 9110, section 15.4.5: without what describes a body
-    known.headers = response.headers
-    for name in ("Content-Type", "Content-Length", "Last-Modified"):
-        known.headers.pop(name, None)
-    response.close()
-    return known
 
 
 def _no_content() -> Response:

@@ -12,7 +12,9 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kataven_flask import errors
 from kataven_flask.api import (
+    NEVER_WAITS,
     RETRY_AFTER_STATE,
+    WAITS_FOR_STATE,
     Health,
     create_blueprint,
     open_cors,
@@ -53,7 +55,13 @@ class Parts:
     ring: Live[KeyRing]
     refused: RefusedOrigins
     watch: Watch
-    store: Store
+    store: Breaker
+
+    def may_wait(self, path: str) -> bool:
+        """Tell whether a request for this path may have to wait: for the state, or for a file."""
+        if path in NEVER_WAITS:
+            return False
+        return path not in WAITS_FOR_STATE or not self.store.is_prompt
 
     def close(self) -> None:
         """Stop watching the files, and let go of the state."""
@@ -109,7 +117,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     return app
 
 
-def _open_store(settings: Settings, *, is_new: bool) -> Store:
+def _open_store(settings: Settings, *, is_new: bool) -> Breaker:
     """Open the state store; where it is out of reach now, it is tried again at each request."""
     store = Breaker(store_from_url(settings.state_url))
     try:

@@ -1,25 +1,18 @@
-"""waitress as we run it: readable refusals, and an orderly end."""
+"""waitress as we run it: bounds on what it takes in, and an orderly end."""
 
 from __future__ import annotations
 
 import logging
-import re
 import socket
 import time
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Any, Final
 
 from waitress import wasyncore
-from waitress.channel import HTTPChannel
 from waitress.server import create_server
-from waitress.task import ErrorTask, WSGITask
 
-from kataven_flask import errors
-from kataven_flask.api import BROWSER_PATHS, EXPOSED
-from kataven_flask.body import BODY_LIMIT
+from kataven_flask.channels import SEND_AT_ONCE, Channel, MayWait, Tasks
 from kataven_flask.listening import BACKLOG
-from kataven_flask.refusals import new_request_id, write_refusal
 
 MAX_REQUEST_BODY: Final = 1024 * 1024
 """Bytes that waitress takes in at all; the app's own limit is far lower and explains itself."""
@@ -41,47 +34,8 @@ WsgiApp = Callable[..., Any]
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it has a line for each that waits
 
 
-class _ErrorTask(ErrorTask):  # type: ignore[misc]  # waitress has no types
-    """Answers what waitress refuses before the app sees it, so that a page can read that too."""
-
-    def execute(self) -> None:
-        refusal = _as_refusal(self.request.error)
-        accept = getattr(self.request, "headers", {}).get("ACCEPT", "")
-        written = write_refusal(refusal, accept, new_request_id())
-        self.status = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
-        self.response_headers += written.headers.items()
-        path = getattr(self.request, "path", "/")
-        if path == "/" or re.match(BROWSER_PATHS, path):  # "/": the path wasn't read
-            self.response_headers.append(("Access-Control-Allow-Origin", "*"))
-            self.response_headers.append(("Access-Control-Expose-Headers", ", ".join(EXPOSED)))
-        self.set_close_on_finish()
-        self.content_length = len(written.body)
-        self.write(written.body)
-
-
-class _Task(WSGITask):  # type: ignore[misc]
-    """Gives a kept connection back with its answer once the server is about to end."""
-
-    def build_response_header(self) -> bytes:
-        if self.channel.server.in_drain:  # a proxy would send on it to the last moment
-            self.request.headers["CONNECTION"] = "close"
-        header: bytes = super().build_response_header()
-        return header
-
-
-class _Channel(HTTPChannel):  # type: ignore[misc]
-    task_class = _Task
-    error_task_class = _ErrorTask
-
-
-def _as_refusal(error: Any) -> errors.Refusal:
-    """Take an error of waitress for one of ours."""
-    if error.code == errors.BodyTooLarge.status:
-        return errors.BodyTooLarge(BODY_LIMIT)
-    if error.code == errors.InternalError.status:
-        return errors.InternalError("the server's log says more")
-    # What waitress quotes of the request may be a header with a secret in it.
-    return errors.InvalidRequest(error.body.partition(' "')[0])
+def _always(_path: str) -> bool:
+    return True
 
 
 class Server:
@@ -90,15 +44,23 @@ class Server:
     Args:
         app: The WSGI app.
         listener: A listening socket.
-        threads: How many requests it works on at once.
+        threads: How many requests that may wait it works on at once.
         trusted_proxy: The address of the reverse proxy whose `X-Forwarded-For` and
             `X-Forwarded-Proto` are believed; None for none.
+        may_wait: Tells which requests may wait; the others are answered one after another.
     """
 
     def __init__(
-        self, app: WsgiApp, listener: socket.socket, threads: int, trusted_proxy: str | None = None
+        self,
+        app: WsgiApp,
+        listener: socket.socket,
+        threads: int,
+        trusted_proxy: str | None = None,
+        *,
+        may_wait: MayWait = _always,
     ) -> None:
         self._map: dict[int, Any] = {}
+        tasks = Tasks(threads, may_wait)
         proxy: dict[str, Any] = {}
         if trusted_proxy is not None:
             headers = {"x-forwarded-for", "x-forwarded-proto"}
@@ -106,8 +68,8 @@ class Server:
         self._server = create_server(
             app,
             map=self._map,
+            _dispatcher=tasks,
             sockets=[listener],
-            threads=threads,
             ident="kataven-flask",
             expose_tracebacks=False,
             max_request_body_size=MAX_REQUEST_BODY,
@@ -119,8 +81,12 @@ class Server:
             clear_untrusted_proxy_headers=True,
             **proxy,
         )
-        self._server.channel_class = _Channel
+        # Not as an option, of which waitress says that it will go; without it, two packets do.
+        self._server.adj.send_bytes = SEND_AT_ONCE
+        self._server.channel_class = Channel
         self._server.in_drain = False
+        self._wake = self._server.pull_trigger
+        self._server.pull_trigger = lambda: None if tasks.is_reader() else self._wake()
         self._stopping = False
 
     def run(self) -> None:
@@ -142,7 +108,7 @@ class Server:
         """Ask `run` to end; safe in a signal handler and from another thread."""
         if not self._stopping:  # a plain flag: a lock might be held where the signal comes
             self._stopping = True
-            self._server.pull_trigger()
+            self._wake()
 
     def _turn(self, timeout: float) -> None:
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
@@ -171,5 +137,5 @@ class Server:
                 channel.handle_close()
 
 
-def _is_busy(channel: HTTPChannel) -> bool:
+def _is_busy(channel: Channel) -> bool:
     return bool(channel.requests or channel.request or channel.total_outbufs_len)

@@ -18,6 +18,7 @@ from typing import Any, get_args
 import click
 
 from kataven_flask.app import create_app, parts_of
+from kataven_flask.channels import MayWait
 from kataven_flask.cli.options import config_option, instance_option, state_option
 from kataven_flask.cli.output import counted, note
 from kataven_flask.errors import ConfigurationError
@@ -125,15 +126,15 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
         watch=False,  # a thread would not outlive the fork; each worker starts its own
     )
 
-    def make_server(app: WsgiApp) -> Server:
-        return Server(app, listener, threads, trusted_proxy)
+    def make_server(app: WsgiApp, may_wait: MayWait) -> Server:
+        return Server(app, listener, threads, trusted_proxy, may_wait=may_wait)
 
     sys.exit(_run(settings, make_server, listener, workers, admin_listener))
 
 
 def _run(
     settings: Settings,
-    make_server: Callable[[WsgiApp], Server],
+    make_server: Callable[[WsgiApp, MayWait], Server],
     listener: socket.socket,
     workers: int,
     admin_listener: socket.socket | None,
@@ -147,7 +148,7 @@ def _run(
     def work(place: int) -> Server:
         company.join(place)
         parts.watch.start()
-        return make_server(app)
+        return make_server(app, parts.may_wait)
 
     def ready() -> None:
         _announce(settings, parts.live.current, *addresses)

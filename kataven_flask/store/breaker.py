@@ -18,6 +18,10 @@ from kataven_flask.store.base import (
 
 SLOW: Final = 0.1
 """Seconds; a fault that is told sooner costs nobody much, and opens nothing."""
+PROMPT: Final = 0.02
+"""Seconds; what waits for a step that takes no longer has hardly waited."""
+DOUBT: Final = 5.0
+"""Seconds after a step that took longer, in which the next may, too."""
 
 _Answer = TypeVar("_Answer")
 
@@ -36,6 +40,12 @@ class Breaker:
         self._store = store
         self._fault: StoreError | None = None
         self._trying = threading.Lock()
+        self._doubted_until = 0.0
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether the next step is likely to be done at once."""
+        return self._fault is None and time.monotonic() >= self._doubted_until
 
     def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
@@ -94,5 +104,9 @@ class Breaker:
             if time.monotonic() - began >= SLOW:
                 self._fault = error
             raise
+        finally:
+            ended = time.monotonic()
+            if ended - began >= PROMPT:
+                self._doubted_until = ended + DOUBT
         self._fault = None
         return answer

@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from kataven_flask.app import parts_of
 from kataven_flask.listening import Address, bind
 from kataven_flask.serve import Server
 from tests.api.wire import no_limits
@@ -28,7 +29,8 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     no_limits(service)
     listener = bind(Address("127.0.0.1", 0))
     number = listener.getsockname()[1]
-    server = Server(service.app, listener, threads=4)
+    may_wait = parts_of(service.app).may_wait
+    server = Server(service.app, listener, threads=4, may_wait=may_wait)
     thread = threading.Thread(target=server.run)
     thread.start()
     yield number

@@ -13,7 +13,10 @@ from typing import Any, Final
 import pytest
 from werkzeug.test import TestResponse
 
+from kataven_flask.api import NEVER_WAITS, WAITS_FOR_STATE
+from kataven_flask.app import parts_of
 from kataven_flask.store import sqlite
+from kataven_flask.store.breaker import PROMPT
 from tests.api.wire import locked, no_limits, visitor_token
 from tests.support import API, KEY, ORIGIN, Service, refused
 
@@ -283,3 +286,38 @@ def test_the_first_visitor_waits_for_another_worker(tmp_path: Path) -> None:
     finally:
         ended.join()
         other.close()
+
+
+MAY_ALWAYS_WAIT: Final = ["/readyz", "/.well-known/jwks.json", "/nowhere", ""]
+NEVER_WAIT: Final = ["/healthz", "/widget/v1.js", *(f"{API}/{p}" for p in ("config", "auth/guest"))]
+
+
+@pytest.mark.parametrize("action", NEEDS_STATE)
+def test_who_needs_the_store_waits_where_it_is_slow(
+    stored: Service, state: Path, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the store is prompt, the thread that reads asks it; after a wait, others do."""
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 2 * PROMPT)
+    parts = parts_of(stored.app)
+    call = calls(stored)[action]
+    assert not parts.may_wait(f"{API}/auth/{action}")
+    with locked(state):
+        assert refused(call()) == DOWN
+    assert parts.may_wait(f"{API}/auth/{action}")
+
+
+def test_what_needs_no_store_never_waits(stored: Service, state: Path) -> None:
+    """Whatever the state of the store, the same requests are answered where they are read."""
+    parts = parts_of(stored.app)
+    for _ in range(2):
+        assert [parts.may_wait(path) for path in MAY_ALWAYS_WAIT] == [True] * len(MAY_ALWAYS_WAIT)
+        assert [parts.may_wait(path) for path in NEVER_WAIT] == [False] * len(NEVER_WAIT)
+        with locked(state):
+            assert refused(stored.refresh(stored.guest().get_json()["refresh_token"])) == DOWN
+
+
+def test_every_route_is_known_to_wait_or_not(stored: Service) -> None:
+    """A path that is said never to wait, or for the store alone, is one that is served."""
+    served = {str(rule) for rule in stored.app.url_map.iter_rules()}
+    assert served >= NEVER_WAITS | WAITS_FOR_STATE
+    assert {f"{API}/auth/{action}" for action in NEEDS_STATE} == WAITS_FOR_STATE

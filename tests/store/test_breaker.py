@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Final
 
 import pytest
@@ -121,3 +123,43 @@ def test_another_error_is_no_fault_of_the_store(stuck: Stuck) -> None:
     with pytest.raises(AttributeError):
         breaker.rotate(None)  # type: ignore[arg-type]
     breaker.ping()
+
+
+def test_a_store_that_answers_at_once_is_prompt(stuck: Stuck) -> None:
+    """From the start, and as long as no step takes its time."""
+    breaker = Breaker(stuck)
+    stuck.speak.set()
+    stuck.fault = None
+    assert breaker.is_prompt
+    breaker.ping()
+    assert breaker.is_prompt
+
+
+@pytest.mark.parametrize("fault", [None, StoreError("out of reach")])
+def test_a_step_that_takes_its_time_is_remembered(
+    stuck: Stuck, monkeypatch: pytest.MonkeyPatch, fault: StoreError | None
+) -> None:
+    """Answer or fault: after a slow step the next isn't thought prompt, until some time is over."""
+    monkeypatch.setattr(breaker_module, "PROMPT", 0.0)
+    monkeypatch.setattr(breaker_module, "SLOW", BOUND)
+    breaker = Breaker(stuck)
+    stuck.speak.set()
+    stuck.fault = fault
+    with nullcontext() if fault is None else pytest.raises(StoreError):
+        breaker.ping()
+    assert not breaker.is_prompt
+    present = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: present + breaker_module.DOUBT + 1)
+    assert breaker.is_prompt
+
+
+def test_a_store_out_of_reach_is_not_prompt(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long ago that was, somebody has to wait for the next try."""
+    breaker = open_breaker(stuck, monkeypatch)
+    present = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: present + 100 * breaker_module.DOUBT)
+    assert not breaker.is_prompt
+    stuck.fault = None
+    stuck.speak.set()
+    breaker.ping()
+    assert breaker.is_prompt

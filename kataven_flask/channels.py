@@ -1,0 +1,126 @@
+"""waitress' parts as we run them: answers given where they were read, and refusals one can read."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, Final
+
+from waitress.channel import HTTPChannel
+from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+
+from kataven_flask import errors
+from kataven_flask.api import BROWSER_PATHS, EXPOSED
+from kataven_flask.body import BODY_LIMIT
+from kataven_flask.refusals import new_request_id, write_refusal
+
+SEND_AT_ONCE: Final = 64 * 1024
+"""Bytes of an answer that wait for its end, so that header and body leave in one packet."""
+
+MayWait = Callable[[str], bool]
+"""Tells of a path whether who answers it may have to wait for something."""
+
+
+class Tasks(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no types
+    """Leaves to threads what may wait; the rest is answered by the thread that read it.
+
+    A hand-over wakes two threads that then compete for the interpreter's lock, which takes longer
+    than such an answer does.
+
+    Args:
+        threads: How many requests that may wait are worked on at once.
+        may_wait: Tells which those are.
+    """
+
+    def __init__(self, threads: int, may_wait: MayWait) -> None:
+        super().__init__()
+        self._may_wait = may_wait
+        self._reading: Channel | None = None
+        self._reader = 0
+        self._to_answer = False
+        self.set_thread_count(threads)
+
+    def add_task(self, task: Channel) -> None:
+        """Take a request that has been read; of several on one connection, the first is meant."""
+        # A thread that has answered one request of a connection adds the next one of it.
+        if task is self._reading and not self._may_wait(getattr(task.requests[0], "path", "")):
+            self._to_answer = True
+        else:
+            super().add_task(task)
+
+    def read(self, channel: Channel, read: Callable[[], None]) -> None:
+        """Read from a connection, and answer at once what waits for nothing."""
+        self._reader = threading.get_ident()
+        self._reading, self._to_answer = channel, False
+        try:
+            read()
+        finally:
+            self._reading = None
+        if self._to_answer:
+            channel.service()
+            channel.handle_write()
+
+    def is_reader(self) -> bool:
+        """Tell whether this is the thread that reads, which nobody has to wake."""
+        return threading.get_ident() == self._reader
+
+
+class Channel(HTTPChannel):  # type: ignore[misc]
+    """One connection."""
+
+    def handle_read(self) -> None:
+        """Read what has come, and answer it if that is quickly done."""
+        self.server.task_dispatcher.read(self, super().handle_read)
+
+
+class _ErrorTask(ErrorTask):  # type: ignore[misc]
+    """Answers what waitress refuses before the app sees it, so that a page can read that too."""
+
+    def execute(self) -> None:
+        refusal = _as_refusal(self.request.error)
+        accept = getattr(self.request, "headers", {}).get("ACCEPT", "")
+        written = write_refusal(refusal, accept, new_request_id())
+        self.status = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
+        self.response_headers += written.headers.items()
+        path = getattr(self.request, "path", "/")
+        if path == "/" or re.match(BROWSER_PATHS, path):  # "/": the path wasn't read
+            self.response_headers.append(("Access-Control-Allow-Origin", "*"))
+            self.response_headers.append(("Access-Control-Expose-Headers", ", ".join(EXPOSED)))
+        self.set_close_on_finish()
+        self.content_length = len(written.body)
+        self.write(written.body)
+
+
+class _Task(WSGITask):  # type: ignore[misc]
+    """Keeps a connection as long as it may be kept, and gives it back once the server ends."""
+
+    def build_response_header(self) -> bytes:
+        if self.channel.server.in_drain:  # a proxy would send on it to the last moment
+            self.request.headers["CONNECTION"] = "close"
+        header: bytes = super().build_response_header()
+        return header
+
+    def set_close_on_finish(self) -> None:
+        """Close the connection; not for the want of a length that 204 and 304 never have.
+
+        RFC 9112, section 6.3: they end with their header.
+        """
+        asked = self.request.headers.get("CONNECTION", "").lower() == "close"
+        if self.has_body or self.version == "1.0" or asked:
+            super().set_close_on_finish()
+
+
+Channel.task_class = _Task
+Channel.error_task_class = _ErrorTask
+
+
+def _as_refusal(error: Any) -> errors.Refusal:
+    """Take an error of waitress for one of ours."""
+    if error.code == errors.BodyTooLarge.status:
+        return errors.BodyTooLarge(BODY_LIMIT)
+    if error.code == errors.InternalError.status:
+        return errors.InternalError("the server's log says more")
+    # What waitress quotes of the request may be a header with a secret in it.
+    return errors.InvalidRequest(error.body.partition(' "')[0])
