@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import tracemalloc
 from collections import Counter
 
 import pytest
@@ -131,6 +132,46 @@ def test_no_double_burst_around_the_full_minute(throttle: Throttle, clock: Froze
     assert admitted(throttle, 60, per_minute=60) == 60
     clock.now = WINDOW + 62
     assert admitted(throttle, 60, per_minute=60) <= 3
+
+
+@pytest.mark.parametrize("back", [1, 30, 59])
+def test_a_clock_put_back_gives_nothing(
+    throttle: Throttle, clock: FrozenClock, back: float
+) -> None:
+    """Who has used a minute up gets none of it again where the clock is put back a little."""
+    assert admitted(throttle, 5) == 3
+    clock.move(-back)
+    assert admitted(throttle, 5) == 0
+
+
+def test_a_clock_put_far_back_shuts_nobody_out(throttle: Throttle, clock: FrozenClock) -> None:
+    """Where the clock was an hour ahead, nobody waits for that hour."""
+    assert admitted(throttle, 5) == 3
+    clock.move(-60 * MINUTE)
+    assert admitted(throttle, 5) == 3
+
+
+def test_starts_no_threads(throttle: Throttle) -> None:
+    """Counting takes no thread beside the one that asks, however often."""
+    before = threading.active_count()
+    admitted(throttle, 200, per_minute=100)
+    assert threading.active_count() == before
+
+
+def test_forgets_who_came_before(throttle: Throttle, clock: FrozenClock) -> None:
+    """Addresses that were counted two minutes ago take no memory any more."""
+    tracemalloc.start()
+    try:
+        for number in range(20_000):
+            throttle.admit("guest", "pk_1", f"2001:db8::{number:x}", 3)
+        counted, _ = tracemalloc.get_traced_memory()
+        clock.move(2 * MINUTE)
+        throttle.admit("guest", "pk_1", "192.0.2.1", 3)
+        left, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert counted > 1_000_000
+    assert left < counted / 10
 
 
 def test_refused_requests_do_not_prolong_it(throttle: Throttle, clock: FrozenClock) -> None:
