@@ -127,6 +127,7 @@ KNOWN_TO = {
     "idna": {"origins"},
     "publicsuffixlist": {"origins"},
     "limits": {"throttle"},
+    "orjson": {"api", "tokens"},
     "waitress": {"channels", "serve"},
     "minify": {"widget"},
     "zopfli": {"widget"},

@@ -15,8 +15,7 @@ from werkzeug.test import TestResponse
 
 from kataven_flask.api import NEVER_WAITS, WAITS_FOR_STATE
 from kataven_flask.app import parts_of
-from kataven_flask.store import sqlite
-from kataven_flask.store.breaker import PROMPT
+from kataven_flask.store import breaker, sqlite
 from tests.api.wire import locked, no_limits, visitor_token
 from tests.support import API, KEY, ORIGIN, Service, refused
 
@@ -294,13 +293,16 @@ NEVER_WAIT: Final = ["/healthz", "/widget/v1.js", *(f"{API}/{p}" for p in ("conf
 
 @pytest.mark.parametrize("action", NEEDS_STATE)
 def test_who_needs_the_store_waits_where_it_is_slow(
-    stored: Service, state: Path, action: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, state: Path, action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the store is prompt, the thread that reads asks it; after a wait, others do."""
-    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 2 * PROMPT)
-    parts = parts_of(stored.app)
-    call = calls(stored)[action]
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.02)
+    monkeypatch.setattr(breaker, "PROMPT", 60.0)
+    service = Service(tmp_path, state=f"sqlite:///{state}")
+    parts = parts_of(service.app)
+    call = calls(service)[action]
     assert not parts.may_wait(f"{API}/auth/{action}")
+    monkeypatch.setattr(breaker, "PROMPT", 0.0)
     with locked(state):
         assert refused(call()) == DOWN
     assert parts.may_wait(f"{API}/auth/{action}")
