@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from flask import Blueprint, Response, g, request
+from flask import Flask, Response, g, request
 from flask_cors import CORS
 from werkzeug.http import quote_etag
 
@@ -79,34 +79,31 @@ class Health:
     report: Mapping[str, Any]
 
 
-def create_blueprint(
-    handshake: Handshake, jwks: Callable[[], Mapping[str, Any]], health: Callable[[], Health]
-) -> Blueprint:
-    """Make the endpoints.
+def add_routes(
+    app: Flask,
+    handshake: Handshake,
+    jwks: Callable[[], Mapping[str, Any]],
+    health: Callable[[], Health],
+) -> None:
+    """Add the endpoints, with CORS open for what a page calls.
 
     Args:
+        app: The app; a blueprint would be one more thing to look through at each request.
         handshake: The use cases.
         jwks: Gives the public keys.
         health: Gives the state of the parts.
-
-    Returns:
-        The blueprint, with CORS open for what a page calls.
     """
-    blueprint = Blueprint("api", __name__)
-    _add_browser_routes(blueprint, handshake)
-    _add_backend_routes(blueprint, handshake)
-    _add_public_routes(blueprint, jwks, health)
-    return blueprint
+    _add_browser_routes(app, handshake)
+    _add_backend_routes(app, handshake)
+    _add_public_routes(app, jwks, health)
+    _open_cors(app)
 
 
-def open_cors(app: Any) -> None:
+def _open_cors(app: Flask) -> None:
     """Let every page read every answer of a browser route; the allowlist is the boundary.
 
     It is laid over the whole app, so that a 404 or a 405 is readable too. No pattern of
     origins is given to flask-cors, which would match it unanchored.
-
-    Args:
-        app: The Flask app.
     """
     CORS(
         app,
@@ -121,8 +118,8 @@ def open_cors(app: Any) -> None:
     )
 
 
-def _add_browser_routes(blueprint: Blueprint, handshake: Handshake) -> None:
-    @blueprint.get(f"{API}/config")
+def _add_browser_routes(app: Flask, handshake: Handshake) -> None:
+    @app.get(f"{API}/config")
     def config() -> Response:
         query = _query()
         client_key = text_member(query, "client_key", max_length=MAX_KEY)
@@ -137,14 +134,14 @@ def _add_browser_routes(blueprint: Blueprint, handshake: Handshake) -> None:
         }
         return _unless_known(Response(document.body, headers=headers), document.etag)
 
-    @blueprint.post(f"{API}/auth/guest")
+    @app.post(f"{API}/auth/guest")
     def guest() -> Response:
         body = _body()
         client_key = text_member(body, "client_key", max_length=MAX_KEY)
         agent_id = text_member(body, "agent_id", max_length=MAX_AGENT_ID)
         return _session(handshake.guest(client_key, agent_id, _caller()))
 
-    @blueprint.post(f"{API}/auth/exchange")
+    @app.post(f"{API}/auth/exchange")
     def exchange() -> Response:
         body = _body()
         token = text_member(body, "token", alias="user_token", max_length=MAX_TOKEN_LENGTH)
@@ -152,19 +149,19 @@ def _add_browser_routes(blueprint: Blueprint, handshake: Handshake) -> None:
         guest_token = text_member(body, "guest_token", max_length=MAX_TOKEN_LENGTH)
         return _session(handshake.exchange(token, client_key, guest_token, _caller()))
 
-    @blueprint.post(f"{API}/auth/refresh")
+    @app.post(f"{API}/auth/refresh")
     def refresh() -> Response:
         return _session(handshake.refresh(_refresh_token(), _caller()))
 
-    @blueprint.post(f"{API}/auth/logout")
+    @app.post(f"{API}/auth/logout")
     def logout() -> Response:
         handshake.logout(_refresh_token(), _caller())
         return _no_content()
 
 
-def _add_backend_routes(blueprint: Blueprint, handshake: Handshake) -> None:
+def _add_backend_routes(app: Flask, handshake: Handshake) -> None:
     # Without automatic options: a preflight is a browser's, and gets 405.
-    @blueprint.post(f"{API}/auth/user-token", provide_automatic_options=False)
+    @app.post(f"{API}/auth/user-token", provide_automatic_options=False)
     def user_token() -> Response:
         backend = handshake.authenticate(_caller())
         body = _body()
@@ -177,7 +174,7 @@ def _add_backend_routes(blueprint: Blueprint, handshake: Handshake) -> None:
         )
         return _json(_visitor_token_body(handshake.user_token(backend, asked)))
 
-    @blueprint.post(f"{API}/auth/revoke", provide_automatic_options=False)
+    @app.post(f"{API}/auth/revoke", provide_automatic_options=False)
     def revoke() -> Response:
         backend = handshake.authenticate(_caller())
         handshake.revoke(backend, _user_id(_body()))
@@ -185,19 +182,19 @@ def _add_backend_routes(blueprint: Blueprint, handshake: Handshake) -> None:
 
 
 def _add_public_routes(
-    blueprint: Blueprint, jwks: Callable[[], Mapping[str, Any]], health: Callable[[], Health]
+    app: Flask, jwks: Callable[[], Mapping[str, Any]], health: Callable[[], Health]
 ) -> None:
-    @blueprint.get("/.well-known/jwks.json")
+    @app.get("/.well-known/jwks.json")
     def jwks_json() -> Response:
         response = _json(jwks(), content_type="application/jwk-set+json")  # RFC 7517, section 8.5
         response.headers["Cache-Control"] = f"public, max-age={JWKS_MAX_AGE}"
         return response
 
-    @blueprint.get("/healthz")
+    @app.get("/healthz")
     def healthz() -> Response:
         return _json({"status": "alive"})
 
-    @blueprint.get("/readyz")
+    @app.get("/readyz")
     def readyz() -> Response:
         state = health()
         if state.ready:
@@ -209,7 +206,7 @@ def _add_public_routes(
 
     script = widget_script()  # now, so that a broken one is no surprise later
 
-    @blueprint.get("/widget/v1.js")
+    @app.get("/widget/v1.js")
     def widget() -> Response:
         packed = request.accept_encodings["gzip"] > 0
         response = Response(script.packed if packed else script.text, mimetype="text/javascript")
@@ -224,7 +221,7 @@ def _add_public_routes(
 
     types = widget_types()
 
-    @blueprint.get("/widget/v1.d.ts")
+    @app.get("/widget/v1.d.ts")
     def widget_d_ts() -> Response:
         response = Response(types, content_type="text/plain; charset=utf-8")
         response.add_etag()

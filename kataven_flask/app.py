@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Flask, Response, request
+from flask import Flask, Request, Response, request
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kataven_flask import errors
@@ -16,8 +17,7 @@ from kataven_flask.api import (
     RETRY_AFTER_STATE,
     WAITS_FOR_STATE,
     Health,
-    create_blueprint,
-    open_cors,
+    add_routes,
     refuse,
     request_id,
 )
@@ -70,6 +70,26 @@ class Parts:
         self.store.close()
 
 
+class _NoSessions(SessionInterface):
+    """No cookie is ever read or set."""
+
+    _none = NullSession()
+
+    def open_session(self, _app: Flask, _request: Request) -> NullSession:
+        """Return a session that nothing can be kept in."""
+        return self._none
+
+
+class _App(Flask):
+    """A Flask app without what no route of ours needs, and each request would pay for."""
+
+    session_interface = _NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a view as it is: none of ours is a coroutine."""
+        return func
+
+
 def create_app(settings: Settings | None = None) -> Flask:
     """Put one server together.
 
@@ -103,15 +123,14 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     refused = RefusedOrigins(registry, settings.config, settings.clock)
     handshake = Handshake(registry, tokens, store, Throttle(), refused, settings.clock)
-    app = Flask("kataven_flask", static_folder=None)
+    app = _App("kataven_flask", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
-    app.register_blueprint(create_blueprint(handshake, jwks, health))
+    add_routes(app, handshake, jwks, health)
     watch = Watch(live, ring, refused)
     app.extensions["kataven"] = Parts(live, ring, refused, watch, store)
     _add_error_handlers(app)
-    open_cors(app)
     if settings.watch:
         watch.start()
     return app

@@ -28,7 +28,7 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         The members.
     """
     try:
-        value = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_not_json)
+        value = _READER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise InvalidBody(_ONE_OBJECT) from error
     if not isinstance(value, dict):
@@ -85,3 +85,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _not_json(constant: str) -> NoReturn:
     raise InvalidBody(f"{constant} is not JSON")
+
+
+_READER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_not_json)

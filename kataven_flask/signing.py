@@ -339,8 +339,10 @@ def generate_private_key_for(alg: Algorithm) -> PrivateKey:
 
 def _signer(entries: Sequence[Entry], at: float) -> int:
     """Return the place of the newest that has begun to sign; before all of them, the oldest."""
-    begun = (place for place, entry in enumerate(entries) if entry.signs_from <= at)
-    return max(begun, default=0)
+    for place in range(len(entries) - 1, 0, -1):
+        if entries[place].signs_from <= at:
+            return place
+    return 0
 
 
 def _standings(entries: Sequence[Entry], now: float) -> list[Standing]:

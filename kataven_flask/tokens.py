@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final
@@ -178,7 +178,7 @@ class Tokens:
         """Return a refresh token; the same claims give the same token."""
         members = {**_as_dict(claims), "session": _as_dict(claims.session)}
         payload = orjson.dumps(members)
-        signer = _refresh_signer([self.ring.refresh_secret(claims.iat)])
+        signer = _refresh_signer(self.ring.refresh_secret(claims.iat))
         return signer.sign(base64_encode(payload)).decode("ascii")
 
     def verify_visitor(self, unverified_jwt: str, now: float) -> VisitorClaims:
@@ -268,12 +268,12 @@ class Tokens:
     def _unsigned(self, unverified_token: str) -> bytes:
         """Return what a secret of ours signed, or raise BadSignature."""
         try:
-            return _refresh_signer(self.ring.refresh_secrets).unsign(unverified_token)
+            return _refresh_signer(*self.ring.refresh_secrets).unsign(unverified_token)
         except BadSignature:
             ring = self._newer_ring()
             if ring is None:
                 raise
-            return _refresh_signer(ring.refresh_secrets).unsign(unverified_token)
+            return _refresh_signer(*ring.refresh_secrets).unsign(unverified_token)
 
     def _find_key(self, kid: object) -> SigningKey | None:
         key = self.ring.find(kid)
@@ -338,7 +338,8 @@ def _header_segment(alg: str, kid: str, typ: str) -> bytes:
     return base64_encode(orjson.dumps({"alg": alg, "kid": kid, "typ": typ})) + b"."
 
 
-def _refresh_signer(secrets: Sequence[RefreshSecret]) -> Signer:
+@lru_cache(maxsize=8)
+def _refresh_signer(*secrets: RefreshSecret) -> Signer:
     """Return what signs with the last of these secrets, and verifies by any."""
     return Signer(
         [secret.secret for secret in secrets],
