@@ -404,8 +404,9 @@ def _public_suffixes() -> tuple[PublicSuffixList, frozenset[str]]:
 
     The rules are put into ASCII here, as hosts are: few need it, and the library tries all.
     """
-    lines = map(str.strip, Path(PSLFILE).read_text("utf-8").splitlines())
-    rules = [_in_ascii(line) for line in lines if line and not line.startswith("//")]
+    with Path(PSLFILE).open(encoding="utf-8") as file:
+        lines = map(str.strip, file)
+        rules = [_in_ascii(line) for line in lines if line and not line.startswith("//")]
     above: set[str] = set()
     for rule in rules:
         domain = rule.lstrip("!*.")
