@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-faults check lint bench browser services peers lock wheel clean
+.PHONY: demo test test-faults check lint bench browser services peers lock widget wheel clean
 
 demo: $(READY)
 	$(BIN)/kataven-flask demo
@@ -54,6 +54,11 @@ lock:
 	  --constraints requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
 	  --custom-compile-command "make lock" --output-file benchmarks/requirements.lock
+
+# What browsers get is packed when the widget's source was changed, and not at each start.
+widget: $(READY)
+	rm -f static/widget/v1.*.js.gz
+	$(BIN)/python -m kataven_flask.widget
 
 wheel: $(READY)
 	$(BIN)/python -m hatchling build

@@ -15,7 +15,13 @@ from werkzeug.http import quote_etag
 from kataven_flask import errors
 from kataven_flask.body import BODY_LIMIT, MAX_BODY, parse_object, text_member
 from kataven_flask.handshake import Handshake
-from kataven_flask.messages import Caller, SessionGrant, UserTokenRequest, VisitorToken
+from kataven_flask.messages import (
+    MAX_USER_ID,
+    Caller,
+    SessionGrant,
+    UserTokenRequest,
+    VisitorToken,
+)
 from kataven_flask.origins import Origin
 from kataven_flask.refusals import new_request_id, refusal_headers, write_refusal
 from kataven_flask.signing import JWKS_MAX_AGE
@@ -60,7 +66,6 @@ _READABLE: Final = {
 
 MAX_KEY: Final = 128
 MAX_AGENT_ID: Final = 64
-MAX_USER_ID: Final = 256
 MAX_NAME: Final = 256
 MAX_EMAIL: Final = 320
 """Characters; 64 for the local part, 255 for the domain and the @ (RFC 5321, 4.5.3.1)."""

@@ -5,10 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass, field
+from typing import Final
 
 from kataven_flask.origins import Origin
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.tokens import Session
+
+MAX_USER_ID: Final = 256
+"""Characters."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,7 +123,8 @@ class Origin:
 
     def is_same_site(self, other: Origin) -> bool:
         """Tell whether a browser takes both for one site (HTML, section 7.1.1, "same site")."""
-        return (self.scheme, _site(self.host)) == (other.scheme, _site(other.host))
+        sites = {(each.scheme, registrable_domain(each.host)) for each in (self, other)}
+        return len(sites) == 1
 
     def __str__(self) -> str:
         """Serialize it as RFC 6454, section 6.2, does: without the scheme's own port."""
@@ -234,7 +235,8 @@ def registrable_domain(host: str) -> str:
     """
     if is_ip_address(host):
         return host
-    return _public_suffixes().privatesuffix(host) or host
+    suffixes, _ = _public_suffixes()
+    return suffixes.privatesuffix(host) or host
 
 
 def is_ip_address(host: str) -> bool:
@@ -267,13 +269,6 @@ def _is_loopback(host: str) -> bool:
         return True
     address = _ip_address(host)
     return address is not None and address.is_loopback
-
-
-def _site(host: str) -> str:
-    """Return a host's registrable domain, or the host where it has none."""
-    if _ip_address(host) is not None:
-        return host
-    return _public_suffixes().privatesuffix(host) or host
 
 
 def _ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
@@ -397,22 +392,31 @@ def _refuse_public_suffix(domain: str) -> None:
     """
     if _is_loopback(domain):
         return
-    if _public_suffixes().is_public(domain) or domain in _above_public_suffixes():
+    suffixes, above = _public_suffixes()
+    if suffixes.is_public(domain) or domain in above:
         message = f"anybody can have a host under {domain} (public suffix list); name your own"
         raise OriginPatternError(message)
 
 
 @cache
-def _public_suffixes() -> PublicSuffixList:
-    return PublicSuffixList()
+def _public_suffixes() -> tuple[PublicSuffixList, frozenset[str]]:
+    """Read the public suffix list, and the domains that have a public suffix under them.
 
-
-@cache
-def _above_public_suffixes() -> frozenset[str]:
-    """Return the domains that have a public suffix somewhere under them."""
+    The rules are put into ASCII here, as hosts are: few need it, and the library tries all.
+    """
+    with Path(PSLFILE).open(encoding="utf-8") as file:
+        lines = map(str.strip, file)
+        rules = [_in_ascii(line) for line in lines if line and not line.startswith("//")]
     above: set[str] = set()
-    for line in Path(PSLFILE).read_text("utf-8").splitlines():
-        rule = line.partition("//")[0].strip()
-        labels = to_ascii(rule.lstrip("!*.")).split(".") if rule else []
-        above.update(".".join(labels[start:]) for start in range(1, len(labels)))
-    return frozenset(above)
+    for rule in rules:
+        domain = rule.lstrip("!*.")
+        while domain := domain.partition(".")[2]:
+            above.add(domain)
+    return PublicSuffixList(rules, accept_encoded_idn=False), frozenset(above)
+
+
+def _in_ascii(rule: str) -> str:
+    if rule.isascii():
+        return rule
+    domain = rule.lstrip("!*.")
+    return rule.removesuffix(domain) + to_ascii(domain)

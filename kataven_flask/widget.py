@@ -1,23 +1,20 @@
-"""The widget's script as it is served: its files joined, squeezed and packed, once at the start."""
+"""The widget's script as it is served, and its types.
+
+The script is packed once for all hosts, when the widget is changed (`make widget`), and lies
+beside its source under a name that says which source it is of.
+"""
 
 from __future__ import annotations
 
 import base64
+import gzip
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
-from zopfli.gzip import compress
-
 from kataven_flask.assets import static_dir
-
-try:
-    import minify
-except ImportError:  # it has no build for this system: the script works as it is, and is larger
-    minify = None
 
 SCRIPTS: Final = (
     "strings.js",
@@ -32,7 +29,7 @@ SCRIPTS: Final = (
 """In this order: what is alike packs best side by side, and the last one begins."""
 STYLE: Final = "style.css"
 TYPES: Final = "v1.d.ts"
-_WRAPPED: Final = "(() => {{ 'use strict'; const STYLE = {style}; {scripts} }})();"
+PACKED: Final = "v1.{digest}.js.gz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +49,8 @@ class Script:
 
 @cache
 def widget_script() -> Script:
-    """Return the widget's script; every process of one version makes the same, to the byte."""
-    return build(static_dir() / "widget")
+    """Return the widget's script; every process of one version has the same, to the byte."""
+    return read(static_dir() / "widget")
 
 
 def widget_types() -> bytes:
@@ -61,29 +58,41 @@ def widget_types() -> bytes:
     return (static_dir() / "widget" / TYPES).read_bytes()
 
 
-def build(folder: Path) -> Script:
-    """Join and squeeze the widget's files.
+def read(folder: Path) -> Script:
+    """Read the script; where its source was changed since it was packed, pack it anew.
 
     Args:
-        folder: Where they are.
+        folder: Where the widget is.
 
     Raises:
-        OSError: One can't be read.
+        OSError: A file can't be read.
         ValueError: One isn't JavaScript, or CSS.
 
     Returns:
         The script.
     """
-    style = _squeezed("text/css", (folder / STYLE).read_text())
-    scripts = "\n".join((folder / name).read_text() for name in SCRIPTS)
-    source = _WRAPPED.format(style=json.dumps(style), scripts=scripts)
-    text = _squeezed("application/javascript", source).encode()
+    style, scripts = _source(folder)
+    try:
+        packed = packed_file(folder).read_bytes()
+    except FileNotFoundError:
+        from kataven_flask.packing import pack  # noqa: PLC0415 - no server needs it
+
+        packed = pack(style, scripts)
+    text = gzip.decompress(packed)
     digest = base64.b64encode(hashlib.sha384(text).digest()).decode()
-    return Script(text, compress(text), f"sha384-{digest}")
+    return Script(text, packed, f"sha384-{digest}")
 
 
-def _squeezed(kind: str, text: str) -> str:
-    if minify is None:
-        return text
-    squeezed: str = minify.string(kind, text)
-    return squeezed
+def packed_file(folder: Path) -> Path:
+    """Return where the script is, packed, of the source that is in a folder."""
+    digest = hashlib.sha256("\0".join(_source(folder)).encode()).hexdigest()
+    return folder / PACKED.format(digest=digest[:16])
+
+
+def _source(folder: Path) -> tuple[str, str]:
+    style = (folder / STYLE).read_text("utf-8")
+    return style, "\n".join((folder / name).read_text("utf-8") for name in SCRIPTS)
+
+
+if __name__ == "__main__":
+    packed_file(static_dir() / "widget").write_bytes(widget_script().packed)

@@ -102,6 +102,15 @@ class TestHelp:
         first = (found(path).help or "").partition("\n\n")[0].strip()
         assert first.endswith((".", ":"))
 
+    def test_lists_each_command_by_its_own_first_line(self) -> None:
+        """What the list says of a command is what the command says of itself."""
+        context = click.Context(main)
+        for name, command in main.commands.items():
+            listed = main.get_command(context, name)
+            assert listed is not None
+            assert listed.get_short_help_str(WIDTH) == command.get_short_help_str(WIDTH)
+        assert main.get_command(context, "serv") is None
+
     def test_documents_the_exit_codes(self) -> None:
         """`kataven-flask --help` says what the exit codes mean."""
         text = run("--help").stdout

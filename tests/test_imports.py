@@ -16,7 +16,7 @@ PACKAGE = Path(kataven_flask.__file__).parent
 ROOT = "kataven_flask"
 
 LAYERS = [
-    ["document", "errors", "assets", "look_alikes", "text", "times", "verify"],
+    ["document", "errors", "assets", "look_alikes", "packing", "text", "times", "verify"],
     ["origins", "keys", "body", "durations"],
     ["doctor.target", "doctor.wire"],
     ["doctor.words"],
@@ -94,6 +94,7 @@ MAY_IMPORT_NOTHING_OF_OURS = [
     "keys",
     "assets",
     "look_alikes",
+    "packing",
     "text",
     "times",
     "verify",
@@ -129,8 +130,8 @@ KNOWN_TO = {
     "limits": {"throttle"},
     "orjson": {"api", "tokens"},
     "waitress": {"channels", "serve"},
-    "minify": {"widget"},
-    "zopfli": {"widget"},
+    "minify": {"packing"},
+    "zopfli": {"packing"},
     "click": {"cli"},
     "redis": {"store.redis"},
     "sqlite3": {"store.sqlite"},

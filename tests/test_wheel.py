@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from kataven_flask.assets import static_dir
+from kataven_flask.widget import packed_file
 from tests.running import running
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +38,7 @@ def test_it_carries_the_static_files_and_nothing_foreign(wheel: Path) -> None:
         "kataven_flask/config/tenants.yaml",
         "kataven_flask/store/lua/rotate.lua",
         "kataven_flask/static/widget/page.js",
+        f"kataven_flask/static/widget/{packed_file(static_dir() / 'widget').name}",
         "kataven_flask/static/widget/style.css",
         "kataven_flask/static/widget/v1.d.ts",
         "kataven_flask/static/demo/shop.html",

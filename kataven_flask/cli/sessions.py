@@ -11,11 +11,11 @@ from typing import Final
 
 import click
 
-from kataven_flask.api import MAX_USER_ID
 from kataven_flask.cli.complete import complete_client_key, complete_tenant
 from kataven_flask.cli.options import config_option, instance_option, state_option
 from kataven_flask.cli.reading import read_tenants
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.messages import MAX_USER_ID
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.sessions import Sessions, is_session_id
 from kataven_flask.settings import Settings
