@@ -8,7 +8,6 @@ its own `typ` or salt, so that one never passes for another (RFC 8725, section 3
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -237,7 +236,7 @@ class Tokens:
         """
         try:
             payload = base64_decode(self._unsigned(unverified_token))
-            members: dict[str, Any] = json.loads(payload)
+            members: dict[str, Any] = orjson.loads(payload)
             session = Session(**members.pop("session"))
             return RefreshClaims(session=session, **members)
         except (BadSignature, UnicodeError, ValueError, TypeError, KeyError) as error:

@@ -62,7 +62,7 @@ from kataven_flask.workers import Job, run_workers
     show_default=True,
     envvar="KATAVEN_THREADS",
     show_envvar=True,
-    help="Requests that a worker works on at once.",
+    help="Requests that a worker has waiting for the state at once.",
 )
 @click.option(
     "--admin",
