@@ -23,6 +23,11 @@ MayWait = Callable[[str], bool]
 """Tells of a path whether who answers it may have to wait for something."""
 
 
+def always(_path: str) -> bool:
+    """Tell of every path that it may have to wait."""
+    return True
+
+
 class Tasks(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no types
     """Leaves to threads what may wait; the rest is answered by the thread that read it.
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from waitress import wasyncore
 from waitress.server import create_server
 
-from kataven_flask.channels import SEND_AT_ONCE, Channel, MayWait, Tasks
+from kataven_flask.channels import SEND_AT_ONCE, Channel, MayWait, Tasks, always
 from kataven_flask.listening import BACKLOG
 
 MAX_REQUEST_BODY: Final = 1024 * 1024
@@ -34,10 +34,6 @@ WsgiApp = Callable[..., Any]
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it has a line for each that waits
 
 
-def _always(_path: str) -> bool:
-    return True
-
-
 class Server:
     """One waitress server that ends in order.
 
@@ -57,7 +53,7 @@ class Server:
         threads: int,
         trusted_proxy: str | None = None,
         *,
-        may_wait: MayWait = _always,
+        may_wait: MayWait = always,
     ) -> None:
         self._map: dict[int, Any] = {}
         tasks = Tasks(threads, may_wait)

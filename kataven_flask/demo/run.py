@@ -16,6 +16,7 @@ from typing import Any, Final
 from flask import Flask
 
 from kataven_flask.app import Parts, create_app, parts_of
+from kataven_flask.channels import MayWait, always
 from kataven_flask.demo.connect import create_connect
 from kataven_flask.demo.own_file import OwnFile, copied
 from kataven_flask.demo.shop import create_shop
@@ -98,8 +99,9 @@ def demo_sites(config: Path, port: int = 0) -> Iterator[DemoSites]:
         stack.callback(parts.close)
         if CLIENT_KEY not in parts.live.current.keys:
             raise ConfigurationError(f"{config}: lacks the demo's key {CLIENT_KEY}; see --config")
-        apps = [api, *_around(sites, parts, backend_url=f"http://{LOOPBACK}:{ports[0]}")]
-        for app, listener in zip(apps, listeners, strict=True):
+        others = _around(sites, parts, backend_url=f"http://{LOOPBACK}:{ports[0]}")
+        stack.enter_context(_running(api, listeners[0], may_wait=parts.may_wait))
+        for app, listener in zip(others, listeners[1:], strict=True):
             stack.enter_context(_running(app, listener))
         yield sites
 
@@ -147,8 +149,8 @@ def _addresses(config: Path, api: int, shop: int, stranger: int, connect: int) -
 
 
 @contextmanager
-def _running(app: Any, listener: socket) -> Iterator[None]:
-    server = Server(app, listener, _THREADS)
+def _running(app: Any, listener: socket, *, may_wait: MayWait = always) -> Iterator[None]:
+    server = Server(app, listener, _THREADS, may_wait=may_wait)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
