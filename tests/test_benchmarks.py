@@ -18,6 +18,7 @@ from benchmarks.rounds import all_started, measure
 from benchmarks.rows import ROWS, Result, Row, Sample
 from benchmarks.startup import Startup
 from benchmarks.targets import TARGETS
+from benchmarks.where import shares
 from benchmarks.world import World
 from benchmarks.wrk import Measured, VoidError, parse
 
@@ -185,3 +186,26 @@ def test_every_target_has_its_rows() -> None:
     world = World(Path("a"), Path("b"), Path("c"))
     servers = {kind.name for kind in kinds(world, 4, "redis://127.0.0.1")}
     assert {row.server for row in ROWS} == servers
+
+
+# --- where the time goes
+
+
+BELOW = "<module> (kataven-flask:8);poll2 (waitress/wasyncore.py:163);"
+
+
+def test_a_look_counts_for_who_is_innermost() -> None:
+    """The standard library's time is that of whoever called it; idle threads count for nobody."""
+    stacks = [
+        f"{BELOW}guest (kataven_flask/api.py:1);encode (json/encoder.py:9) 1",
+        f"{BELOW}guest (kataven_flask/api.py:1);_sign (kataven_flask/tokens.py:2) 4",
+        f"{BELOW}Tokens._sign (kataven_flask/tokens.py:2);ECAlgorithm.sign (jwt/algorithms.py:7) 3",
+        f"{BELOW}dispatcher.send (waitress/wasyncore.py:4) 2",
+        "_bootstrap (threading.py:1);handler_thread (waitress/task.py:3);wait (threading.py:320) 9",
+    ]
+    assert shares(stacks) == {
+        "tokens: claims, JSON, base64, HMAC": 0.4,
+        "the signature (OpenSSL)": 0.3,
+        "the kernel: send": 0.2,
+        "reading the request, writing the answer": 0.1,
+    }

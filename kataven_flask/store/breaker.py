@@ -18,10 +18,12 @@ from kataven_flask.store.base import (
 
 SLOW: Final = 0.1
 """Seconds; a fault that is told sooner costs nobody much, and opens nothing."""
-PROMPT: Final = 0.02
-"""Seconds; what waits for a step that takes no longer has hardly waited."""
+PROMPT: Final = 0.005
+"""Seconds that the last steps may have taken in the mean, for everybody to wait for the next."""
+WEIGHT: Final = 1 / 16
+"""Of a step in that mean: a write to disk now and then, of 50 ms, is no reason."""
 DOUBT: Final = 5.0
-"""Seconds after a step that took longer, in which the next may, too."""
+"""Seconds after which a store that wasn't prompt is thought so again."""
 
 _Answer = TypeVar("_Answer")
 
@@ -40,6 +42,7 @@ class Breaker:
         self._store = store
         self._fault: StoreError | None = None
         self._trying = threading.Lock()
+        self._pace = 0.0
         self._doubted_until = 0.0
 
     @property
@@ -105,8 +108,12 @@ class Breaker:
                 self._fault = error
             raise
         finally:
-            ended = time.monotonic()
-            if ended - began >= PROMPT:
-                self._doubted_until = ended + DOUBT
+            if began >= self._doubted_until:  # until then, steps wait for one another, too
+                self._pause_if_slow(began, time.monotonic())
         self._fault = None
         return answer
+
+    def _pause_if_slow(self, began: float, ended: float) -> None:
+        self._pace += WEIGHT * (ended - began - self._pace)
+        if self._pace >= PROMPT:
+            self._pace, self._doubted_until = 0.0, ended + DOUBT

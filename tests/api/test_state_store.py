@@ -297,7 +297,7 @@ def test_who_needs_the_store_waits_where_it_is_slow(
 ) -> None:
     """While the store is prompt, the thread that reads asks it; after a wait, others do."""
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.02)
-    monkeypatch.setattr(breaker, "PROMPT", 60.0)
+    monkeypatch.setattr(breaker, "PROMPT", 60.0)  # whatever else this machine does now
     service = Service(tmp_path, state=f"sqlite:///{state}")
     parts = parts_of(service.app)
     call = calls(service)[action]

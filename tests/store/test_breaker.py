@@ -135,21 +135,65 @@ def test_a_store_that_answers_at_once_is_prompt(stuck: Stuck) -> None:
     assert breaker.is_prompt
 
 
+class Paced(MemoryStore):
+    """A store whose steps take as long as a test says, by a clock of its own."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self.now = 1000.0
+        self.takes = 0.0
+        self.fault: StoreError | None = None
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+
+    def ping(self) -> None:
+        """Take the time, and raise the fault there is."""
+        self.now += self.takes
+        if self.fault is not None:
+            raise self.fault
+
+
+def pings(breaker: Breaker, paced: Paced, times: int, takes: float) -> None:
+    """Take so many steps of so many seconds."""
+    paced.takes = takes
+    for _ in range(times):
+        with nullcontext() if paced.fault is None else pytest.raises(StoreError):
+            breaker.ping()
+
+
 @pytest.mark.parametrize("fault", [None, StoreError("out of reach")])
-def test_a_step_that_takes_its_time_is_remembered(
-    stuck: Stuck, monkeypatch: pytest.MonkeyPatch, fault: StoreError | None
+@pytest.mark.parametrize(("times", "takes"), [(1, 0.09), (3, 0.03), (100, 0.006)])
+def test_a_store_that_takes_its_time_is_not_prompt(
+    monkeypatch: pytest.MonkeyPatch, times: int, takes: float, fault: StoreError | None
 ) -> None:
-    """Answer or fault: after a slow step the next isn't thought prompt, until some time is over."""
-    monkeypatch.setattr(breaker_module, "PROMPT", 0.0)
-    monkeypatch.setattr(breaker_module, "SLOW", BOUND)
-    breaker = Breaker(stuck)
-    stuck.speak.set()
-    stuck.fault = fault
-    with nullcontext() if fault is None else pytest.raises(StoreError):
-        breaker.ping()
+    """One long step or some that are long enough, answers or faults; after a while it is tried."""
+    paced = Paced(monkeypatch)
+    paced.fault = fault
+    breaker = Breaker(paced)
+    pings(breaker, paced, times, takes)
     assert not breaker.is_prompt
-    present = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: present + breaker_module.DOUBT + 1)
+    paced.now += breaker_module.DOUBT
+    assert breaker.is_prompt
+
+
+def test_a_write_to_disk_now_and_then_is_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is quick but for every hundredth step is prompt."""
+    paced = Paced(monkeypatch)
+    breaker = Breaker(paced)
+    for _ in range(50):
+        pings(breaker, paced, 99, 0.0002)
+        pings(breaker, paced, 1, 0.05)
+        assert breaker.is_prompt
+
+
+def test_steps_that_wait_for_one_another_prolong_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads hold each other up; how long they take then says nothing of the store."""
+    paced = Paced(monkeypatch)
+    breaker = Breaker(paced)
+    pings(breaker, paced, 1, 0.09)
+    until = paced.now + breaker_module.DOUBT
+    pings(breaker, paced, 40, 0.09)
+    assert not breaker.is_prompt
+    paced.now = until
     assert breaker.is_prompt
 
 
