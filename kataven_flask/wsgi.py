@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import Flask
@@ -45,30 +42,11 @@ def make_app(environ: Mapping[str, str] = os.environ) -> Flask:
         )
     if proxy := environ.get("KATAVEN_TRUSTED_PROXY"):
         checked_proxy(proxy, "KATAVEN_TRUSTED_PROXY=")
-    with _one_at_a_time(settings.instance):
-        app = create_app(settings)
+    app = create_app(settings)
     if proxy:
         app.wsgi_app = _behind(proxy, app.wsgi_app)  # type: ignore[assignment, method-assign]
     _announce(app, settings, environ)
     return app
-
-
-@contextmanager
-def _one_at_a_time(instance: Path) -> Iterator[None]:
-    """Let the first of several processes make the keys, and the state that begins with them."""
-    with suppress(OSError):  # create_app says what is wrong with the folder
-        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        folder = os.open(instance, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError:
-        yield
-        return
-    try:
-        with suppress(OSError):  # a network file system locks no folders
-            fcntl.flock(folder, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(folder)
 
 
 def _behind(proxy: str, app: WsgiApp) -> WsgiApp:
@@ -127,8 +105,8 @@ def _require_own_threads(uwsgi: Mapping[str, Any]) -> None:
     Raises:
         ConfigurationError: There are such.
     """
-    for option, instead in (("enable-threads", "threads"), ("lazy-apps", "lazy")):
-        if not {option, instead} & uwsgi.keys():
+    for option in ("enable-threads", "lazy-apps"):
+        if option not in uwsgi:
             raise ConfigurationError(
                 f"start uWSGI with --{option}, too: without it the thread that takes edits over"
                 " doesn't run"

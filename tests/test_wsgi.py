@@ -270,7 +270,7 @@ def test_what_cant_be_started_isnt_tried_for_ever(tmp_path: Path, name: str, sta
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--enable-threads", "--threads", "4", "--lazy-apps"], "--enable-threads"),
+        (["--enable-threads", "--lazy-apps"], "--enable-threads"),
         (["--lazy-apps"], "--lazy-apps"),
     ],
     ids=["no threads", "no threads in its workers"],
