@@ -61,15 +61,16 @@ def _ours(world: World, threads: int, redis_url: str) -> list[Kind]:
         *(OWN / "kataven-flask", "serve", "--config", world.tenants, "--instance"),
         *("{folder}/instance", "--listen", f"{HOST}:{{port}}", "--threads", str(threads)),
     )
-    wsgi: tuple[str, ...] = ("kataven_flask.wsgi:app",)
-    if not (ROOT / "kataven_flask" / "wsgi.py").exists():
-        wsgi = ("--factory", "kataven_flask.app:create_app")
     environ = {"KATAVEN_CONFIG": str(world.tenants), "KATAVEN_INSTANCE": "{folder}/instance"}
     return [
         Kind("kataven-flask", serve),
         Kind("kataven-flask, Redis", (*serve, "--state", redis_url)),
         Kind("kataven-flask, two processes", (*serve, "--workers", "2")),
-        Kind("kataven-flask, granian", (*_granian("wsgi", threads), *wsgi), environ),
+        Kind(
+            "kataven-flask, granian",
+            (*_granian("wsgi", threads), "kataven_flask.wsgi:app"),
+            environ,
+        ),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Sequence
@@ -165,28 +166,47 @@ class Watched(Protocol):
 class Watch:
     """Looks at what is live from one background thread.
 
+    A thread doesn't go along over a fork, and the locks that it holds stay locked. So once it is
+    started a fork waits for the end of a look, and a process that is forked gets its own thread.
+
     Args:
         *watched: What to look at.
     """
 
     def __init__(self, *watched: Watched) -> None:
         self._watched = watched
+        self._turn = threading.RLock()  # what is looked at may itself fork
         self._stopped = threading.Event()
         self.also: Sequence[Watched] = ()
         """What to look at after that; it may be another in each process."""
 
     def start(self) -> None:
         """Look at the files now and then until `close` is called."""
-        threading.Thread(target=self._watch, name="file-watch", daemon=True).start()
+        os.register_at_fork(
+            before=self._turn.acquire,
+            after_in_parent=self._turn.release,
+            after_in_child=self._go_on_in_child,
+        )
+        self._begin()
 
     def look(self) -> None:
         """Look at all of it once."""
-        for each in (*self._watched, *self.also):
-            each.look()
+        with self._turn:
+            for each in (*self._watched, *self.also):
+                each.look()
 
     def close(self) -> None:
         """Stop watching."""
         self._stopped.set()
+
+    def _begin(self) -> None:
+        threading.Thread(target=self._watch, name="file-watch", daemon=True).start()
+
+    def _go_on_in_child(self) -> None:
+        self._turn.release()
+        if not self._stopped.is_set():
+            self._stopped = threading.Event()  # the thread may have held the lock of the old one
+            self._begin()
 
     def _watch(self) -> None:
         while not self._stopped.wait(POLL_INTERVAL):

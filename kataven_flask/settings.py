@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -55,7 +56,7 @@ class Settings:
             config=Path(environ.get("KATAVEN_CONFIG", DEFAULT_CONFIG)),
             instance=Path(environ.get("KATAVEN_INSTANCE", DEFAULT_INSTANCE)),
             state=environ.get("KATAVEN_STATE"),
-            issuer=checked_issuer(environ.get("KATAVEN_ISSUER", DEFAULT_ISSUER)),
+            issuer=checked_issuer(environ.get("KATAVEN_ISSUER", DEFAULT_ISSUER), "KATAVEN_ISSUER="),
             signing_alg=alg,  # type: ignore[arg-type]  # checked above
         )
 
@@ -65,9 +66,18 @@ class Settings:
         return self.state or f"sqlite:///{self.instance / 'state.db'}"
 
 
-def checked_issuer(text: str) -> str:
+def checked_issuer(text: str, given_as: str = "--issuer ") -> str:
     """Read an issuer, or raise a ConfigurationError that says what to write."""
     try:
         return parse_issuer(text)
     except ValueError as error:
-        raise ConfigurationError(f"--issuer {text}: {error}") from error
+        raise ConfigurationError(f"{given_as}{text}: {error}") from error
+
+
+def checked_proxy(text: str, given_as: str = "--trusted-proxy ") -> str:
+    """Read a proxy's address, or raise a ConfigurationError that says what to write."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{given_as}{text}: write one IP address") from error
+    return text

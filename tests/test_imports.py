@@ -52,7 +52,7 @@ LAYERS = [
     ["inspection", "throttle", "refusals"],
     ["api"],
     ["app", "channels", "listening"],
-    ["serve", "admin"],
+    ["serve", "admin", "wsgi"],
     ["workers"],
     ["demo", "demo.pages", "demo.backend", "demo.own_file"],
     ["demo.elsewhere"],
@@ -102,9 +102,9 @@ MAY_IMPORT_NOTHING_OF_OURS = [
 ]
 
 KNOWN_TO = {
-    "flask": {"api", "app", "demo"},
+    "flask": {"api", "app", "demo", "wsgi"},
     "flask_cors": {"api", "demo"},
-    "werkzeug": {"api", "app", "demo"},
+    "werkzeug": {"api", "app", "demo", "wsgi"},
     "jwt": {"tokens", "verify"},
     "itsdangerous": {"tokens"},
     "cryptography": {"signing"},

@@ -7,6 +7,8 @@ import logging
 import os
 import re
 import shutil
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -36,6 +38,34 @@ PROMISED = 2.0
 PATIENCE = 20
 """Seconds that a test waits for another thread before it gives up."""
 FAULTY = "version: 1\ntenants: {acme: {name: 7}}\n"
+FORKING = """
+import os, sys, threading, time
+from pathlib import Path
+from kataven_flask.live import Watch, live_registry
+
+class Slow:
+    lock, looking = threading.Lock(), threading.Event()
+
+    def look(self):
+        with self.lock:
+            self.looking.set()
+            time.sleep(0.1)
+
+config = Path(sys.argv[1])
+live = live_registry(config)
+Watch(live, slow := Slow()).start()
+slow.looking.wait()
+if child := os.fork():
+    config.write_text(config.read_text().replace("first", "second"))
+deadline = time.monotonic() + 10
+while live.current.audience != "second" and time.monotonic() < deadline:
+    time.sleep(0.01)
+assert slow.lock.acquire(timeout=1)
+print(live.current.audience, flush=True)
+if child:
+    os.waitpid(child, 0)
+"""
+"""A server that forks while its files are looked at; each process says what it has in force."""
 
 
 def text(audience: str) -> str:
@@ -603,6 +633,17 @@ class TestTheWatch:
             assert in_force.wait(PATIENCE)
         finally:
             watch.close()
+
+    def test_goes_on_in_a_process_that_is_forked(self, config: Path) -> None:
+        """Each process takes edits over, also where the fork comes in the middle of a look."""
+        ran = subprocess.run(
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORKING, str(config)],
+            capture_output=True,
+            text=True,
+            timeout=2 * PATIENCE,
+            check=False,
+        )
+        assert (ran.stdout.split(), ran.stderr) == (["second"] * 2, "")
 
     def test_looks_often_enough(self) -> None:
         """Even where edits don't end, there is time left to read the files within the promise."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
 import logging
 import os
 import socket
@@ -27,7 +26,7 @@ from kataven_flask.live import Live, log_news
 from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
 from kataven_flask.serve import Server, WsgiApp
-from kataven_flask.settings import Settings, checked_issuer
+from kataven_flask.settings import Settings, checked_issuer, checked_proxy
 from kataven_flask.signing import Algorithm
 from kataven_flask.standing import SPEAKER, Board, Company
 from kataven_flask.store import public_url
@@ -113,7 +112,7 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
             " use sqlite:/// or redis://"
         )
     if trusted_proxy is not None:
-        _require_ip_address(trusted_proxy)
+        checked_proxy(trusted_proxy)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     listener = bind(Address.parse(listen))
     admin_listener = bind(Address.parse(admin, "--admin")) if admin is not None else None
@@ -202,13 +201,6 @@ def _admin(
             Job("admin process", listener, lambda: Server(app, listener, threads=1)),
             metrics.forget,
         )
-
-
-def _require_ip_address(text: str) -> None:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError as error:
-        raise ConfigurationError(f"--trusted-proxy {text}: write one IP address") from error
 
 
 def _address(listener: socket.socket) -> Address:

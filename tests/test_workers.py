@@ -1,0 +1,79 @@
+"""`kataven-flask serve --workers N`: processes that share a socket, and their parent."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.running import wait_until
+from tests.test_serve import ask, children, serving
+
+WORKERS = 3
+
+
+def test_every_worker_serves_the_one_socket(tmp_path: Path) -> None:
+    """One listening socket is enough: whichever worker is left alone with it answers."""
+    with serving(tmp_path, "--workers", str(WORKERS)) as server:
+        port = server.port()
+        (listening,) = listening_on(port)
+        workers = children(server.process.pid)
+        assert len(workers) == WORKERS
+        for worker in workers:
+            wait_until(lambda: listening in sockets_of(worker), "it serves")  # noqa: B023 - at once
+            with held_up(workers - {worker}):
+                assert {ask(port, "GET", "/healthz")[0] for _ in range(3)} == {200}
+        assert server.end() == 0
+
+
+def listening_on(port: int) -> set[str]:
+    """Return the sockets of this machine that listen on a port (proc(5), /proc/net/tcp)."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return {
+        f"socket:[{row[9]}]" for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"
+    }
+
+
+def sockets_of(pid: int) -> set[str]:
+    """Return the sockets that a process has open."""
+    found = set()
+    for each in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            found.add(str(each.readlink()))
+    return {link for link in found if link.startswith("socket:")}
+
+
+@contextmanager
+def held_up(workers: set[int]) -> Iterator[None]:
+    """Stop processes for as long as the block lasts."""
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+        wait_until(lambda: is_stopped(worker), "it is stopped")  # noqa: B023 - asked at once
+    try:
+        yield
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+
+
+def is_stopped(pid: int) -> bool:
+    """Tell whether a process is stopped by a signal (proc(5))."""
+    return re.search(r"(?m)^State:\s+T", Path(f"/proc/{pid}/status").read_text()) is not None
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_meanwhile_is_an_orderly_end(tmp_path: Path, number: signal.Signals) -> None:
+    """A signal that comes while a worker is replaced ends all, the new one included."""
+    with serving(tmp_path, "--workers", "2") as server:
+        port = server.port()
+        os.kill(min(children(server.process.pid)), signal.SIGKILL)
+        server.wait_for("starting another")
+        assert server.end(number) == 0
+        assert "Traceback" not in server.output
+    with pytest.raises(ConnectionRefusedError):
+        ask(port, "GET", "/healthz")
