@@ -43,7 +43,7 @@ LAYERS = [
     ["standing"],
     ["tokens", "settings", "doctor"],
     ["recognition"],
-    ["store.base", "store.redis_url"],
+    ["store.base", "store.redis_url", "store.sqlite_file"],
     ["store.memory", "store.sqlite", "store.redis", "store.breaker"],
     ["store"],
     ["messages", "metrics", "refused_origins"],
@@ -132,7 +132,7 @@ KNOWN_TO = {
     "zopfli": {"widget"},
     "click": {"cli"},
     "redis": {"store.redis"},
-    "sqlite3": {"store.sqlite"},
+    "sqlite3": {"store.sqlite", "store.sqlite_file"},
     "hmac": {"keys"},
 }
 """Each library, and the modules and packages of ours that may know it."""

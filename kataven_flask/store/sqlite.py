@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -24,16 +22,11 @@ from kataven_flask.store.base import (
     decide,
     decide_spending,
 )
+from kataven_flask.store.sqlite_file import Patience, SqliteFile
 
 BUSY_TIMEOUT: Final = 0.8
 """Seconds to wait for other writers; a caller, who may have waited as long for a thread, is
 promised an answer within two."""
-_RETRY_PAUSE: Final = 0.01
-"""Seconds."""
-_PRIMARY_CODE: Final = 0xFF
-"""What of an extended result code names its kind."""
-_PASSING: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
-"""Kinds of errors after which a connection is as good as before."""
 _PURGE_PER_STEP: Final = 8
 """Rows; a step adds at most one, so what has expired is gone soon and no purge is long."""
 _KEEP_UNIT: Final = 3600
@@ -96,9 +89,7 @@ class SqliteStore:
             raise ConfigurationError(f"{path}: is a folder; name a file in it with --state")
         self._path = path
         self._turn = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._inherited: list[sqlite3.Connection] = []
-        self._opened = (0, 0, 0)
+        self._file = SqliteFile(path, _SCHEMA)
 
     def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
@@ -178,7 +169,7 @@ class SqliteStore:
     def close(self) -> None:
         """See `Store.close`; the next step opens the file again."""
         with self._turn:
-            self._drop()
+            self._file.drop()
 
     def _revoke(self, subject: str, at_ms: int, keep_until: int) -> None:
         with self._step() as connection:
@@ -192,12 +183,11 @@ class SqliteStore:
         Threads queue on a lock of ours, so that only processes meet at SQLite's, which
         has those that wait sleep and is not fair to them.
         """
-        patience = _Patience(BUSY_TIMEOUT)
+        patience = Patience(BUSY_TIMEOUT)
         if not self._turn.acquire(timeout=patience.left()):
             raise StoreError(f"{self._path}: other requests have waited for it as long")
         try:
-            connection = self._connected(patience)
-            patience.lend(connection)
+            connection = self._file.connected(patience)
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
@@ -205,101 +195,11 @@ class SqliteStore:
             finally:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
-        except (sqlite3.Error, UnicodeError) as error:  # its message may quote a damaged name
-            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE not in _PASSING:
-                self._drop()  # what is wrong may be mended, and opened again
+        except (sqlite3.Error, UnicodeError) as error:
+            self._file.drop_after(error)
             raise StoreError(f"{self._path}: {error}") from error
         finally:
             self._turn.release()
-
-    def _connected(self, patience: _Patience) -> sqlite3.Connection:
-        """Return this process' connection, as long as it stands for the file.
-
-        One that was opened before a fork doesn't; nor does one whose file was removed or
-        replaced since: two servers on two files would each spend a token.
-        """
-        if self._connection is None or self._opened != self._identity():
-            self._drop()
-            self._touch()
-            before = self._identity()
-            self._connection = self._open(patience)
-            self._opened = before
-            if before != self._identity():
-                raise sqlite3.OperationalError("it was replaced while it was opened")
-        return self._connection
-
-    def _drop(self) -> None:
-        if self._connection is None:
-            return
-        if self._opened[0] == os.getpid():
-            self._connection.close()
-        else:
-            self._inherited.append(self._connection)  # SQLite wants it closed by its opener alone
-        self._connection = None
-
-    def _identity(self) -> tuple[int, int, int]:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return os.getpid(), 0, 0
-        return os.getpid(), status.st_dev, status.st_ino
-
-    def _touch(self) -> None:
-        try:
-            self._path.touch(mode=0o600)  # SQLite's own files beside it take over its mode
-        except OSError as error:
-            raise sqlite3.OperationalError(str(error)) from error
-
-    def _open(self, patience: _Patience) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        try:
-            _switch_to_wal(connection, patience)
-            # NORMAL outlives a killed process; only a power cut may take the last commits.
-            connection.execute("PRAGMA synchronous = NORMAL")
-            patience.lend(connection)
-            connection.executescript(_SCHEMA)
-        except (sqlite3.Error, UnicodeError):
-            connection.close()
-            raise
-        return connection
-
-
-class _Patience:
-    """What is left of the time that one step may wait, over all that it waits for.
-
-    Args:
-        seconds: How long in all.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Return the seconds left, 0 where there are none."""
-        return max(0.0, self._deadline - time.monotonic())
-
-    def lend(self, connection: sqlite3.Connection) -> None:
-        """Let a connection wait for other processes as long as is left."""
-        connection.execute(f"PRAGMA busy_timeout = {int(self.left() * 1000)}")
-
-
-def _switch_to_wal(connection: sqlite3.Connection, patience: _Patience) -> None:
-    """Switch a fresh file to WAL; SQLite doesn't wait for another's lock in this step."""
-    patience.lend(connection)
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-        return
-    connection.execute("PRAGMA busy_timeout = 0")
-    while True:
-        try:
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        except sqlite3.OperationalError:
-            if not patience.left():
-                raise
-            time.sleep(_RETRY_PAUSE)
-        else:
-            break
-    if mode != "wal":  # a network file system, for example
-        raise sqlite3.OperationalError(f"the file can't be in WAL mode, it stays in {mode}")
 
 
 def _known_since_ms(connection: sqlite3.Connection, now_ms: int) -> int:
