@@ -44,6 +44,7 @@ LAYERS = [
     ["tokens", "settings", "doctor"],
     ["recognition"],
     ["store.base", "store.redis_url", "store.sqlite_file"],
+    ["store.sqlite_rows"],
     ["store.memory", "store.sqlite", "store.redis", "store.breaker"],
     ["store"],
     ["messages", "metrics", "refused_origins"],
@@ -132,7 +133,7 @@ KNOWN_TO = {
     "zopfli": {"widget"},
     "click": {"cli"},
     "redis": {"store.redis"},
-    "sqlite3": {"store.sqlite", "store.sqlite_file"},
+    "sqlite3": {"store.sqlite", "store.sqlite_file", "store.sqlite_rows"},
     "hmac": {"keys"},
 }
 """Each library, and the modules and packages of ours that may know it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import time
@@ -10,6 +11,8 @@ from typing import Final
 
 _RETRY_PAUSE: Final = 0.01
 """Seconds."""
+_MOMENT: Final = 0.01
+"""Seconds by which a connection may wait longer than was left: to tell it anew is a statement."""
 _PRIMARY_CODE: Final = 0xFF
 """What of an extended result code names its kind."""
 _PASSING: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
@@ -30,10 +33,6 @@ class Patience:
         """Return the seconds left, 0 where there are none."""
         return max(0.0, self._deadline - time.monotonic())
 
-    def lend(self, connection: sqlite3.Connection) -> None:
-        """Let a connection wait for other processes as long as is left."""
-        connection.execute(f"PRAGMA busy_timeout = {int(self.left() * 1000)}")
-
 
 class SqliteFile:
     """A file in WAL mode, and the connection to it; one thread may use it at a time.
@@ -49,6 +48,7 @@ class SqliteFile:
         self._connection: sqlite3.Connection | None = None
         self._inherited: list[sqlite3.Connection] = []
         self._opened = (0, 0, 0)
+        self._lent = 0.0
 
     def connected(self, patience: Patience) -> sqlite3.Connection:
         """Return this process' connection, as long as it stands for the file.
@@ -69,9 +69,13 @@ class SqliteFile:
             before = self._identity()
             self._connection = self._open(patience)
             self._opened = before
+            self._lent = math.inf  # it was told several times, so that it's told again
             if before != self._identity():
                 raise sqlite3.OperationalError("it was replaced while it was opened")
-        patience.lend(self._connection)
+        left = patience.left()
+        if abs(self._lent - left) > _MOMENT:
+            _let_wait(self._connection, left)
+            self._lent = left
         return self._connection
 
     def drop_after(self, error: Exception) -> None:
@@ -91,7 +95,7 @@ class SqliteFile:
 
     def _identity(self) -> tuple[int, int, int]:
         try:
-            status = self._path.stat()
+            status = os.stat(self._path)  # noqa: PTH116 - asked at each step, and twice as fast
         except OSError:
             return os.getpid(), 0, 0
         return os.getpid(), status.st_dev, status.st_ino
@@ -108,7 +112,7 @@ class SqliteFile:
             _switch_to_wal(connection, patience)
             # NORMAL outlives a killed process; only a power cut may take the last commits.
             connection.execute("PRAGMA synchronous = NORMAL")
-            patience.lend(connection)
+            _let_wait(connection, patience.left())
             connection.executescript(self._schema)
         except (sqlite3.Error, UnicodeError):
             connection.close()
@@ -116,12 +120,17 @@ class SqliteFile:
         return connection
 
 
+def _let_wait(connection: sqlite3.Connection, seconds: float) -> None:
+    """Let a connection wait for other processes so long at each of its statements."""
+    connection.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+
 def _switch_to_wal(connection: sqlite3.Connection, patience: Patience) -> None:
     """Switch a fresh file to WAL; SQLite doesn't wait for another's lock in this step."""
-    patience.lend(connection)
+    _let_wait(connection, patience.left())
     if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
         return
-    connection.execute("PRAGMA busy_timeout = 0")
+    _let_wait(connection, 0)
     while True:
         try:
             mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
