@@ -44,7 +44,7 @@ LAYERS = [
     ["tokens", "settings", "doctor"],
     ["recognition"],
     ["store.base", "store.redis_url", "store.sqlite_file"],
-    ["store.sqlite_rows"],
+    ["store.redis_connections", "store.sqlite_rows"],
     ["store.memory", "store.sqlite", "store.redis", "store.breaker"],
     ["store"],
     ["messages", "metrics", "refused_origins"],
@@ -132,7 +132,7 @@ KNOWN_TO = {
     "minify": {"widget"},
     "zopfli": {"widget"},
     "click": {"cli"},
-    "redis": {"store.redis"},
+    "redis": {"store.redis", "store.redis_connections"},
     "sqlite3": {"store.sqlite", "store.sqlite_file", "store.sqlite_rows"},
     "hmac": {"keys"},
 }
