@@ -22,7 +22,9 @@ from kataven_flask.document.yaml_faults import LOADER, lines_of, odd_blank, yaml
 from kataven_flask.errors import ConfigurationError
 
 NOTHING: Final[Mapping[Path, bytes]] = MappingProxyType({})
-_SUFFIXES: Final = {".yaml", ".yml"}
+_SUFFIXES: Final = (".yaml", ".yml")
+_REVISION: Final = 12
+"""Hex digits of a revision."""
 _COMMENT = re.compile(r"\s*:\s+(#\S*)")
 
 
@@ -36,12 +38,35 @@ class PlainDocument:
         faults: What made parts of it unreadable.
         revision: A digest of the files' bytes.
         whole: Whether every file could be read, so that what is missing is missing.
+        pages: Each file by itself.
     """
 
     content: dict[str, Any]
     marks: Marks
     faults: tuple[Fault, ...]
     revision: str
+    whole: bool
+    pages: tuple[Page, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one file says, before any model has seen it.
+
+    Args:
+        file: The file.
+        digest: Of its bytes, in hex.
+        content: A plain mapping.
+        marks: Where each member stands.
+        faults: What made parts of it unreadable.
+        whole: Whether it could be read, so that what is missing is missing.
+    """
+
+    file: Path
+    digest: str
+    content: dict[str, Any]
+    marks: Marks
+    faults: tuple[Fault, ...]
     whole: bool
 
 
@@ -85,13 +110,34 @@ def read_document(path: Path, overlay: Mapping[Path, bytes] = NOTHING) -> PlainD
     Returns:
         The document, with all faults that reading it showed.
     """
-    digest = hashlib.sha256()
-    pages = []
-    for file in _files(path, overlay):
-        raw = overlay[file] if file in overlay else _read(file)
-        digest.update(raw)
-        pages.append(_Reader(file).read(raw))
-    return _joined(path, pages, digest.hexdigest()[:12])
+    files = _files(path, overlay)
+    return _joined(
+        path,
+        [read_page(f, overlay[f] if f in overlay else read_bytes(f)) for f in files],
+    )
+
+
+def read_page(file: Path, raw: bytes) -> Page:
+    """Read one file.
+
+    Args:
+        file: What it is called.
+        raw: What it holds.
+
+    Returns:
+        What it says, with all faults that reading it showed.
+    """
+    reader = _Reader(file)
+    content = reader.read(raw)
+    digest = hashlib.sha256(raw).hexdigest()
+    return Page(file, digest, content, reader.marks, tuple(reader.faults), reader.whole)
+
+
+def revision_of(digests: Sequence[str]) -> str:
+    """Name the state of a document by its files' digests, in the order of their names."""
+    if len(digests) == 1:
+        return digests[0][:_REVISION]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:_REVISION]
 
 
 def _files(path: Path, overlay: Mapping[Path, bytes]) -> Sequence[Path]:
@@ -101,18 +147,24 @@ def _files(path: Path, overlay: Mapping[Path, bytes]) -> Sequence[Path]:
     return sorted({*overlay, *(_in_folder(path) if path.is_dir() else ())})
 
 
+def is_document_file(name: str) -> bool:
+    """Tell by its name whether a file of a folder is part of the document."""
+    return name.endswith(_SUFFIXES) and name[0] != "."
+
+
 def _in_folder(path: Path) -> list[Path]:
-    return sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES and p.name[0] != ".")
+    return sorted(each for each in path.iterdir() if is_document_file(each.name))
 
 
-def _read(file: Path) -> bytes:
+def read_bytes(file: Path) -> bytes:
+    """Return what a file holds, or raise a ConfigurationError that names it."""
     try:
         return file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{file}: can't be read ({error.strerror})") from error
 
 
-def _joined(path: Path, pages: Sequence[_Reader], revision: str) -> PlainDocument:
+def _joined(path: Path, pages: Sequence[Page]) -> PlainDocument:
     """Join the files: tenants add up, everything else may stand in one file alone."""
     content: dict[str, Any] = {}
     marks = Marks(Mark(path))
@@ -123,17 +175,24 @@ def _joined(path: Path, pages: Sequence[_Reader], revision: str) -> PlainDocumen
             inner = value if name == "tenants" and isinstance(value, dict) else None
             known = content.setdefault(name, {} if inner is not None else value)
             if inner is not None and isinstance(known, dict):
-                faults += [page.stands_in(marks, (name, t)) for t in inner if t in known]
+                faults += [_stands_twice(page, marks, (name, t)) for t in inner if t in known]
                 known.update(inner)
             elif known is not value and known != value:
-                faults.append(page.stands_in(marks, (name,)))
+                faults.append(_stands_twice(page, marks, (name,)))
         marks.update(page.marks)
     whole = all(page.whole for page in pages)
-    return PlainDocument(content, marks, tuple(faults), revision, whole)
+    revision = revision_of([page.digest for page in pages])
+    return PlainDocument(content, marks, tuple(faults), revision, whole, tuple(pages))
+
+
+def _stands_twice(page: Page, others: Marks, path: DocumentPath) -> Fault:
+    where = others.at(path)
+    message = f"stands in another file of this folder too, {where}; keep one of them"
+    return page.marks.fault(path, message)
 
 
 class _Reader:
-    """One file: its content, its marks, its faults."""
+    """One file: its marks and its faults."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -142,26 +201,20 @@ class _Reader:
         self.marks = Marks(Mark(file))
         self.faults: list[Fault] = []
         self.whole = True
-        self.content: dict[str, Any] = {}
         self._lines: list[str] = []
 
-    def read(self, raw: bytes) -> _Reader:
+    def read(self, raw: bytes) -> dict[str, Any]:
         self._lines = lines_of(raw)
         node = self._compose(raw)
         if isinstance(node, yaml.MappingNode):
             try:
-                self.content = self._mapping(node, ())
+                return self._mapping(node, ())
             except RecursionError:
                 self._unreadable(Mark(self._file), "nested too deep; write fewer levels")
         elif self.whole:
             message = "must be a mapping that begins with `version: 1`"
             self._unreadable(Mark(self._file), message)
-        return self
-
-    def stands_in(self, others: Marks, path: DocumentPath) -> Fault:
-        where = others.at(path)
-        message = f"stands in another file of this folder too, {where}; keep one of them"
-        return self.marks.fault(path, message)
+        return {}
 
     def _compose(self, raw: bytes) -> yaml.Node | None:
         try:
