@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -216,11 +216,14 @@ class Reading:
             return self._files.read_in_place(self._seen)
 
     def _started(self) -> tuple[subprocess.Popen[bytes], IO[str]]:
-        answer = _temporary()
-        with _temporary() as asked:
+        with ExitStack() as stack:
+            asked, answer = stack.enter_context(_temporary()), stack.enter_context(_temporary())
             asked.write(question(self._path, self._seen, self._known, doubted=self._doubted))
             asked.seek(0)
-            return _started(asked, answer), answer
+            process = _started(asked, answer)
+            stack.pop_all()
+            asked.close()
+            return process, answer
 
     def _put_together(self) -> Steps[Whole]:
         self._process.wait()

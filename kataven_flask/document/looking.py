@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -79,7 +80,8 @@ class Looker:
     def _look(self) -> Sight:
         folder = _mark(self._path)
         if self.sight and folder == self._folder and self._clock() < self._due:
-            return self._look_again(self.sight)
+            with suppress(OSError):  # one of them is gone now; it isn't known of the others
+                return self._look_again(self.sight)
         began = self._spent()
         seen = _marks(self._path)
         self._folder = folder
@@ -90,7 +92,7 @@ class Looker:
 
     def _look_again(self, sight: Sight) -> Sight:
         """Look at those that move, as if nothing else did."""
-        marks = {file: _mark(file) for file in self.moving}
+        marks = {file: _mark(file) for file in self.moving if file in sight}
         return sight if marks.items() <= sight.items() else {**sight, **marks}
 
 
