@@ -31,7 +31,7 @@ from benchmarks.startup import resident
 from benchmarks.wrk import VoidError, fire
 from kataven_flask.document.looking import Looker
 from kataven_flask.reader import question
-from kataven_flask.reading import READER
+from kataven_flask.turns import READER
 from tests.running import wait_until
 
 PAGE: Final = ROOT / "docs" / "scale.md"

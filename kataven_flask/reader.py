@@ -40,7 +40,7 @@ def question(path: Path, sight: Sight, parts: Mapping[str, Part], *, doubted: bo
     """
     known = {file: [part.digest, part.tenants] for file, part in parts.items()}
     asked = {"path": str(path), "sight": sight_digest(sight), "known": known, "doubted": doubted}
-    return json.dumps(asked)
+    return json.dumps(asked, sort_keys=True)
 
 
 def sight_digest(sight: Sight) -> str:

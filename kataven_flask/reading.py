@@ -7,11 +7,8 @@ import itertools
 import json
 import logging
 import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -32,12 +29,12 @@ from kataven_flask.parts import (
 )
 from kataven_flask.reader import END, fault_of, question
 from kataven_flask.registry import Registry, read_registry
+from kataven_flask.turns import Turn, Turns
 
 SMALL: Final = 64 * 1024
 """Bytes that are read in place, which takes some 40 ms."""
 SMALL_AT_START: Final = 1024 * 1024
 """Bytes that are read in place where nobody waits yet; a process takes longer to start."""
-READER: Final = ("-P", "-m", "kataven_flask.reader")
 
 _log = logging.getLogger(__name__)
 
@@ -69,10 +66,11 @@ class TenantsFiles:
     def __init__(
         self, path: Path, small: int = SMALL, small_at_start: int = SMALL_AT_START
     ) -> None:
-        self._path = path
+        self.path = path
         self._small = small
         self._at_once = small_at_start
         self._looker = Looker(path)
+        self.turns = Turns()
         self._whole: Whole | None = None
 
     def look(self) -> Sight:
@@ -113,7 +111,7 @@ class TenantsFiles:
 
     def _read_whole(self, seen: Sight) -> tuple[Registry, PlainDocument]:
         with self._held(seen):
-            return read_registry(self._path)
+            return read_registry(self.path)
 
     @contextmanager
     def _held(self, seen: Sight, files: Iterable[str] | None = None) -> Iterator[None]:
@@ -150,9 +148,9 @@ class TenantsFiles:
 
     def _begun(self, seen: Sight) -> Registry | Reading:
         try:
-            return Reading(self, self._path, seen, self._marks(seen), self._whole)
+            return Reading(self, seen, self._marks(seen), self._whole)
         except OSError as error:
-            _log.warning("%s is read in place, as no process can be started: %s", self._path, error)
+            _log.warning("%s is read in place, as no process can be started: %s", self.path, error)
             return self.read_in_place(seen)
 
 
@@ -165,7 +163,6 @@ class Reading:
 
     Args:
         files: What it is read for.
-        path: One file, or a folder of them.
         seen: What the files looked like.
         marks: What of that may be relied on.
         before: What was put together last time.
@@ -175,20 +172,21 @@ class Reading:
     """
 
     def __init__(
-        self, files: TenantsFiles, path: Path, seen: Sight, marks: Sight, before: Whole | None
+        self, files: TenantsFiles, seen: Sight, marks: Sight, before: Whole | None
     ) -> None:
         self._files = files
-        self._path = path
         self._seen = seen
         self._marks = marks
         self._before = before
         self._known = before.parts if before else {}
-        self._doubted = False
-        self._process, self._answer = self._started()
+        self._turn = self._asked(doubted=False)
 
     def is_ready(self) -> bool:
-        """Tell whether it has ended."""
-        return self._process.poll() is not None
+        """Tell whether it has been read."""
+        try:
+            return self._turn.is_ready()
+        except OSError:
+            return True  # so that the result tells
 
     def result(self) -> Registry:
         """Wait for its end, and return what it has read.
@@ -199,35 +197,23 @@ class Reading:
         """
         try:
             try:
-                return self._files.keep(gently(self._put_together()))
+                whole = gently(self._put_together())
             except UnsureError:  # it can tell the fault
-                self._doubted = True
-                self._process, self._answer = self._started()
-                return self._files.keep(gently(self._put_together()))
-        except (
-            BrokenReaderError,
-            UnsureError,
-            OSError,
-            ValueError,
-            LookupError,
-            TypeError,
-        ) as error:
-            _log.warning("%s is read in place: %r", self._path, error)
+                self._turn = self._asked(doubted=True)
+                whole = gently(self._put_together())
+        except (UnsureError, *_BROKEN) as error:
+            _log.warning("%s is read in place: %r", self._files.path, error)
+            self._turn.forget()
             return self._files.read_in_place(self._seen)
+        return self._files.keep(whole)
 
-    def _started(self) -> tuple[subprocess.Popen[bytes], IO[str]]:
-        with ExitStack() as stack:
-            asked, answer = stack.enter_context(_temporary()), stack.enter_context(_temporary())
-            asked.write(question(self._path, self._seen, self._known, doubted=self._doubted))
-            asked.seek(0)
-            process = _started(asked, answer)
-            stack.pop_all()
-            asked.close()
-            return process, answer
+    def _asked(self, *, doubted: bool) -> Turn:
+        return self._files.turns.ask(
+            question(self._files.path, self._seen, self._known, doubted=doubted)
+        )
 
     def _put_together(self) -> Steps[Whole]:
-        self._process.wait()
-        with self._answer as lines:
+        with self._turn.answer() as lines:
             _hold_whole(lines)
             return (yield from self._joined(lines))
 
@@ -236,10 +222,12 @@ class Reading:
         found = json.loads(next(lines))
         match found["is"]:
             case "moved":
+                self._turn.forget()  # they may be again what had been seen
                 raise MovedError
             case "faulty":
                 raise FaultyDocumentError(map(fault_of, found["faults"]))
             case "unusable":
+                self._turn.forget()
                 cause = OSError() if found["passing"] else None
                 raise ConfigurationError(found["message"]) from cause
         parts = {
@@ -260,26 +248,6 @@ def _tenants(lines: IO[str]) -> Iterator[tuple[str, Any]]:
         if (told := json.loads(line)) != END:
             tenant_id, content = told
             yield tenant_id, content
-
-
-def _temporary() -> IO[str]:
-    return tempfile.TemporaryFile("w+", encoding="utf-8")
-
-
-def _started(asked: IO[str], answer: IO[str]) -> subprocess.Popen[bytes]:
-    """Start the reader: not a fork, as this process may have threads."""
-    command = (_python(), *READER)
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.Popen(  # noqa: S603 - it is our own
-        command, stdin=asked, stdout=answer, env=environ, process_group=0
-    )
-
-
-def _python() -> str:
-    """Return the interpreter; a server that has one built in calls itself `sys.executable`."""
-    if "python" in Path(sys.executable or "").name:
-        return sys.executable
-    return str(Path(sys.prefix, "bin", "python3"))
 
 
 def _hold_whole(lines: IO[str]) -> None:

@@ -16,7 +16,7 @@ PACKAGE = Path(kataven_flask.__file__).parent
 ROOT = "kataven_flask"
 
 LAYERS = [
-    ["document", "errors", "assets", "look_alikes", "text", "times", "verify"],
+    ["document", "errors", "assets", "look_alikes", "text", "times", "turns", "verify"],
     ["origins", "keys", "body", "durations"],
     ["doctor.target", "doctor.wire"],
     ["doctor.words"],

@@ -13,7 +13,7 @@ from typing import IO, Any
 import pytest
 import yaml
 
-from kataven_flask import parts, reader, reading
+from kataven_flask import parts, reader, turns
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.live import SETTLE_LOOKS, Live
 from kataven_flask.reading import Reading, TenantsFiles
@@ -92,14 +92,11 @@ def file(tmp_path: Path) -> Path:
 class _Here:
     """The reader, in this process: it has ended before it is asked for."""
 
-    def __init__(self, asked: IO[str], answer: IO[str]) -> None:
+    def __init__(self, asked: IO[str], answer: IO[str], _lock: int) -> None:
         for line in reader.answer(json.load(asked)):
             answer.write(line + "\n")
 
     def poll(self) -> int:
-        return 0
-
-    def wait(self) -> int:
         return 0
 
 
@@ -108,11 +105,11 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> list[None]:
     """Have no process started; return what counts those that would have been."""
     counted: list[None] = []
 
-    def started(asked: IO[str], answer: IO[str]) -> _Here:
+    def started(asked: IO[str], answer: IO[str], lock: int) -> _Here:
         counted.append(None)
-        return _Here(asked, answer)
+        return _Here(asked, answer, lock)
 
-    monkeypatch.setattr(reading, "_started", started)
+    monkeypatch.setattr(turns, "started", started)
     return counted
 
 
@@ -335,12 +332,12 @@ class TestAProcessOfItsOwn:
         """What isn't any more as it was looked at is not taken: half of it may be there."""
         followed = Followed(file)
 
-        def edited(asked: IO[str], answer: IO[str]) -> _Here:
+        def edited(asked: IO[str], answer: IO[str], lock: int) -> _Here:
             file.write_text(text("ada", version=1))
-            return _Here(asked, answer)
+            return _Here(asked, answer, lock)
 
         file.write_text(file.read_text().replace("bob 000", "bob 001"))
-        monkeypatch.setattr(reading, "_started", edited)
+        monkeypatch.setattr(turns, "started", edited)
         for _ in range(3):
             followed.live.look()
         assert len(followed.names) == 4
@@ -377,7 +374,9 @@ class TestAProcessOfItsOwn:
         reading_now = followed.live._begun  # noqa: SLF001
         assert reading_now is not None
         assert isinstance(reading_now.reading, Reading)
-        reading_now.reading._process.kill()  # noqa: SLF001 - as a machine without memory does
+        process = reading_now.reading._turn.process  # noqa: SLF001
+        assert process is not None
+        process.kill()  # as a machine without memory does
         wait_until(lambda: _looked(followed) == "bob 007", "the edit is in force")
         _hold(followed)
         assert "is read in place" in caplog.text
@@ -387,7 +386,7 @@ class TestAProcessOfItsOwn:
     ) -> None:
         """The file is read in place then, and the log says so."""
         followed = Followed(file)
-        monkeypatch.setattr(reading, "_python", lambda: str(file.with_name("nowhere")))
+        monkeypatch.setattr(turns, "_python", lambda: str(file.with_name("nowhere")))
         file.write_text(file.read_text().replace("bob 000", "bob 007"))
         followed.live.reload()
         assert followed.names["bob"] == "bob 007"
@@ -416,7 +415,7 @@ class TestAProcessOfItsOwn:
         followed = Followed(file)
         answer = reader.answer
         monkeypatch.setattr(reader, "answer", lambda asked: spoiled([*answer(asked)]))
-        monkeypatch.setattr(reading, "_started", _Here)
+        monkeypatch.setattr(turns, "started", _Here)
         file.write_text(file.read_text().replace("bob 000", "bob 007"))
         followed.live.reload()
         assert followed.live.fault is None
@@ -426,7 +425,7 @@ class TestAProcessOfItsOwn:
     def test_by_a_server_with_python_inside(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A server that calls itself the interpreter isn't started once more."""
         monkeypatch.setattr("sys.executable", "/usr/bin/uwsgi")
-        assert Path(reading._python()).name == "python3"  # noqa: SLF001
+        assert Path(turns._python()).name == "python3"  # noqa: SLF001
 
 
 def _looked(followed: Followed) -> str:

@@ -110,7 +110,15 @@ def _marks(path: Path) -> Sight:
     except NotADirectoryError:
         return {str(path): _mark(path)}
     folder = str(path / "_").removesuffix("_")
-    return {folder + name: _mark(folder + name) for name in names}
+    return {folder + name: _mark_of_any(folder + name) for name in names}
+
+
+def _mark_of_any(file: str) -> Mark:
+    """Return a mark of what can't be looked at, too: one link into nowhere hides no other file."""
+    try:
+        return _mark(file)
+    except OSError:
+        return 0, 0, 0, 0
 
 
 def _mark(path: str | Path) -> Mark:
