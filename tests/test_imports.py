@@ -16,7 +16,17 @@ PACKAGE = Path(kataven_flask.__file__).parent
 ROOT = "kataven_flask"
 
 LAYERS = [
-    ["document", "errors", "assets", "look_alikes", "text", "times", "turns", "verify"],
+    [
+        "document",
+        "document.notices",
+        "errors",
+        "assets",
+        "look_alikes",
+        "text",
+        "times",
+        "turns",
+        "verify",
+    ],
     ["origins", "keys", "body", "durations"],
     ["doctor.target", "doctor.wire"],
     ["doctor.words"],

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from kataven_flask.document.notices import Notices
 from kataven_flask.document.yaml_files import is_document_file
 
 Mark: TypeAlias = tuple[int, int, int, int]
@@ -20,8 +21,10 @@ Mark: TypeAlias = tuple[int, int, int, int]
 Sight: TypeAlias = Mapping[str, Mark]
 """The files that were there, each with its mark; nothing where they couldn't be looked at."""
 
-SHARE: Final = 0.05
+SHARE: Final = 0.02
 """Of a core, which looking at everything may take at the most."""
+SHARE_OF_EDITS: Final = 0.1
+"""The same, while somebody goes on writing."""
 OFTEN: Final = 0.2
 """Seconds between two looks; whoever has to rest for less than that needn't rest."""
 
@@ -30,8 +33,8 @@ class Looker:
     """Looks at a document's files, through symlinks.
 
     All of them are looked at as often as their number admits. In between, a look sees what
-    changes the folder itself, as a file that is moved over another does, and whether those that
-    were found changed go on changing.
+    changes the folder itself, as a file that is moved over another does, whether the kernel has
+    told of one, and whether those that were found changed go on changing.
 
     Args:
         path: One file, or a folder of them.
@@ -49,7 +52,10 @@ class Looker:
         self._clock = clock
         self._spent = spent
         self._folder: Mark | None = None
+        self._notices: Notices | None = None
+        self._told = False
         self._due = 0.0
+        self._early = 0.0
         self._cost = float("inf")
         self.sight: Sight | None = None
         """What the last look saw."""
@@ -79,15 +85,31 @@ class Looker:
 
     def _look(self) -> Sight:
         folder = _mark(self._path)
-        if self.sight and folder == self._folder and self._clock() < self._due:
+        if self._notices is not None:
+            self._told |= self._notices.come()
+        now = self._clock()
+        is_due = now >= self._due or (now >= self._early and (self._told or folder != self._folder))
+        if self.sight and not is_due:
             with suppress(OSError):  # one of them is gone now; it isn't known of the others
                 return self._look_again(self.sight)
+        if self._notices is not None and folder[0] != (self._folder or folder)[0]:
+            self._notices.begin()  # another folder stands there
+        self._folder, self._told = folder, False
+        return self._look_at_all()
+
+    def _look_at_all(self) -> Sight:
         began = self._spent()
         seen = _marks(self._path)
-        self._folder = folder
         cost, self._cost = self._cost, self._spent() - began
-        rest = min(cost, self._cost) / SHARE  # either may have been somebody else's: garbage
-        self._due = self._clock() + rest if rest > OFTEN else 0.0
+        cost = min(cost, self._cost)  # either may have been somebody else's: garbage
+        if cost / SHARE <= OFTEN:
+            self._due = 0.0
+            return seen
+        if self._notices is None:
+            self._notices = Notices(self._path)
+            self._notices.begin()
+        now = self._clock()
+        self._due, self._early = now + cost / SHARE, now + cost / SHARE_OF_EDITS
         return seen
 
     def _look_again(self, sight: Sight) -> Sight:
