@@ -19,7 +19,8 @@ from datetime import date
 from typing import Any, Final, TypeAlias, TypeVar
 
 from kataven_flask.document.looking import Mark as FileMark
-from kataven_flask.document.yaml_files import Page, PlainDocument, revision_of
+from kataven_flask.document.yaml_files import PlainDocument, revision_of
+from kataven_flask.document.yaml_page import Page
 from kataven_flask.registry import KeyRecord, Registry, records_of, registry_of, sound_document
 from kataven_flask.tenants import Document, Secret, Tenant
 

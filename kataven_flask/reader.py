@@ -19,7 +19,8 @@ from typing import Any, Final
 
 from kataven_flask.document.faults import Fault, FaultyDocumentError, Mark
 from kataven_flask.document.looking import Looker, Sight
-from kataven_flask.document.yaml_files import Page, PlainDocument, read_bytes, read_document
+from kataven_flask.document.yaml_files import PlainDocument, read_bytes, read_document
+from kataven_flask.document.yaml_page import Page
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.parts import Part, part_of, tenants_of, written
 from kataven_flask.registry import document_of, sound_document

@@ -14,7 +14,8 @@ from typing import IO, Any, Final
 
 from kataven_flask.document.faults import FaultyDocumentError
 from kataven_flask.document.looking import Looker, Sight
-from kataven_flask.document.yaml_files import PlainDocument, read_bytes, read_page
+from kataven_flask.document.yaml_files import PlainDocument, read_bytes
+from kataven_flask.document.yaml_page import read_page
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.parts import (
     Part,
@@ -69,6 +70,7 @@ class TenantsFiles:
         self.path = path
         self._small = small
         self._at_once = small_at_start
+        self._is_first = True
         self._looker = Looker(path)
         self.turns = Turns()
         self._whole: Whole | None = None
@@ -88,7 +90,11 @@ class TenantsFiles:
             The registry, or the reading of it that has begun.
         """
         seen = self._looker.sight or {}
-        size, at_once, self._at_once = _size(seen, seen), self._at_once, self._small
+        size, at_once = _size(seen, seen), self._small
+        if self._is_first:
+            self._is_first, at_once = False, self._at_once
+            if size > self._small:
+                self.turns.share()
         if size <= self._small:
             self._whole = None
             return self._read_whole(seen)[0]

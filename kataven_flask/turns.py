@@ -28,15 +28,19 @@ _PAUSE: Final = 0.02
 
 
 class Turns:
-    """What processes share that are forked after it was made: a folder of this user alone.
+    """What processes share that are forked after `share`: a folder of this user alone.
 
     It goes with the process that made it.
     """
 
     def __init__(self) -> None:
         self._folder: Path | None = None
-        with suppress(OSError):  # most never ask anything
-            self._folder = self._made()
+
+    def share(self) -> None:
+        """Make the folder, if one can be made; without it each process has one a question."""
+        with suppress(OSError):
+            self._folder = _folder()
+            weakref.finalize(self, _remove, self._folder, os.getpid())
 
     def ask(self, question: str) -> Turn:
         """Ask the reader.
@@ -44,14 +48,20 @@ class Turns:
         Raises:
             OSError: There is no place for its answer, or it can't be started.
         """
-        if self._folder is None or not self._folder.exists():
-            self._folder = self._made()
-        return Turn(self._folder, question)
+        if self._folder is not None and self._folder.exists():
+            return Turn(self._folder, question)
+        folder = _folder()
+        try:
+            turn = Turn(folder, question)
+        except OSError:
+            _remove(folder, os.getpid())
+            raise
+        weakref.finalize(turn, _remove, folder, os.getpid())
+        return turn
 
-    def _made(self) -> Path:
-        folder = Path(tempfile.mkdtemp(prefix="kataven-reading-"))
-        weakref.finalize(self, _remove, folder, os.getpid())
-        return folder
+
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="kataven-reading-"))
 
 
 def _remove(folder: Path, maker: int) -> None:

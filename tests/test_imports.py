@@ -43,7 +43,7 @@ LAYERS = [
         "document.yaml_words",
         "document.yaml_flow",
     ],
-    ["document.member_places"],
+    ["document.member_places", "document.yaml_page"],
     ["document.yaml_files", "document.yaml_splice", "document.fault_words"],
     ["document.looking", "registry", "document.schema", "signing"],
     ["parts"],
@@ -131,7 +131,7 @@ KNOWN_TO = {
     "pydantic_core": {"durations", "document.member_types", "document.fault_words"},
     "yaml": {
         "document.yaml_faults",
-        "document.yaml_files",
+        "document.yaml_page",
         "document.yaml_splice",
         "document.yaml_words",
     },

@@ -52,6 +52,13 @@ def readers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[_Reader]:
     return begun
 
 
+def sharing() -> Turns:
+    """Return what processes share that are forked from now on."""
+    shared = Turns()
+    shared.share()
+    return shared
+
+
 def read(turn: turns.Turn) -> str:
     """Return an answer."""
     with turn.answer() as lines:
@@ -60,7 +67,7 @@ def read(turn: turns.Turn) -> str:
 
 def test_one_reads_for_all(readers: list[_Reader]) -> None:
     """Whoever asks the same waits for the one that reads, and gets its answer."""
-    shared = Turns()
+    shared = sharing()
     one, other = shared.ask("same"), shared.ask("same")
     assert not one.is_ready()
     assert not other.is_ready()
@@ -73,7 +80,7 @@ def test_one_reads_for_all(readers: list[_Reader]) -> None:
 
 def test_one_reads_after_the_other(readers: list[_Reader]) -> None:
     """Whoever asks something else begins when the first has ended: never do two run."""
-    shared = Turns()
+    shared = sharing()
     one, other = shared.ask("one"), shared.ask("other")
     assert not other.is_ready()
     assert len(readers) == 1
@@ -86,7 +93,7 @@ def test_one_reads_after_the_other(readers: list[_Reader]) -> None:
 
 def test_an_answer_that_is_no_more_true_is_forgotten(readers: list[_Reader]) -> None:
     """The same question is answered anew then."""
-    shared = Turns()
+    shared = sharing()
     turn = shared.ask("same")
     readers[0].end()
     turn.forget()
@@ -97,7 +104,7 @@ def test_an_answer_that_is_no_more_true_is_forgotten(readers: list[_Reader]) -> 
 
 def test_answers_are_not_kept_for_long(readers: list[_Reader], tmp_path: Path) -> None:
     """Who comes for one has come within a minute; the next reader removes it."""
-    shared = Turns()
+    shared = sharing()
     for number in range(3):
         shared.ask(f"question {number}")
         readers[number].end()
@@ -114,16 +121,26 @@ def test_answers_are_not_kept_for_long(readers: list[_Reader], tmp_path: Path) -
 
 def test_what_is_shared_is_nobody_elses(readers: list[_Reader], tmp_path: Path) -> None:
     """Others can neither read an answer nor write one."""
-    shared = Turns()
+    shared = sharing()
     shared.ask("same")
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o777 == 0o700
     readers[0].end()
 
 
+def test_who_shares_nothing_leaves_nothing(readers: list[_Reader], tmp_path: Path) -> None:
+    """Where tenants became many later, each process has a folder for as long as it asks."""
+    turn = Turns().ask("alone")
+    readers[0].end()
+    assert read(turn) == "answer to alone\n"
+    assert len([*tmp_path.iterdir()]) == 1
+    del turn
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_folder_that_was_swept_away(readers: list[_Reader], tmp_path: Path) -> None:
     """Who sweeps temporary folders ends no live reload."""
-    shared = Turns()
+    shared = sharing()
     shared.ask("one")
     readers[0].end()
     (folder,) = tmp_path.iterdir()
@@ -158,6 +175,7 @@ def test_the_end_leaves_nothing(tmp_path: Path) -> None:
 import os
 from kataven_flask.turns import Turns
 turns = Turns()
+turns.share()
 if child := os.fork():
     os.waitpid(child, 0)
     print(len(os.listdir(".")))
