@@ -119,6 +119,7 @@ class Live(Generic[_T]):
             with suppress(MovedError):
                 read = self._load()
                 return read.result() if isinstance(read, Later) else read
+            time.sleep(POLL_INTERVAL)
         message = f"{self.name}: its files don't stop changing; start again when they rest"
         raise ConfigurationError(message)
 

@@ -96,8 +96,9 @@ class TenantsFiles:
             if size > self._small:
                 self.turns.share()
         if size <= self._small:
+            registry = self._read_whole(seen)[0]
             self._whole = None
-            return self._read_whole(seen)[0]
+            return registry
         if size <= at_once:
             return self.read_in_place(seen)
         whole = None

@@ -86,11 +86,12 @@ class Turn:
         self._path = folder / hashlib.sha256(question.encode()).hexdigest()
         self.process: subprocess.Popen[bytes] | None = None
         """The reader, where it was started for this one."""
+        self._starter = 0
         self.is_ready()
 
     def is_ready(self) -> bool:
         """Tell whether there is an answer; start the reader where nobody has."""
-        if self.process is not None:
+        if self.process is not None and self._starter == os.getpid():
             return self.process.poll() is not None
         with self._lock() as lock:
             if lock is None:
@@ -134,6 +135,7 @@ class Turn:
             try:
                 with self._path.open("x", encoding="utf-8") as answer:
                     self.process = started(asked, answer, lock)
+                    self._starter = os.getpid()  # to whom is forked meanwhile it's another's
             except OSError:
                 self.forget()
                 raise

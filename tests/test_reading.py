@@ -365,6 +365,23 @@ class TestAProcessOfItsOwn:
         with pytest.raises(ConfigurationError, match=r"tenants\.bob\.name: must be text"):
             Followed(file)
 
+    def test_an_edit_while_a_server_starts(
+        self, file: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It starts with the file as it is once that rests."""
+        edits = [text("ada", version=1)]
+
+        def edited(asked: IO[str], answer: IO[str], lock: int) -> _Here:
+            if edits:
+                file.write_text(edits.pop())
+            return _Here(asked, answer, lock)
+
+        monkeypatch.setattr(turns, "started", edited)
+        monkeypatch.setattr("time.sleep", lambda _: None)
+        followed = Followed(file, 0)
+        assert list(followed.names) == ["ada"]
+        _hold(followed)
+
     def test_that_dies(self, file: Path, caplog: pytest.LogCaptureFixture) -> None:
         """The file is read in place then, and the log says so."""
         followed = Followed(file)

@@ -91,6 +91,21 @@ def test_one_reads_after_the_other(readers: list[_Reader]) -> None:
     assert (read(one), read(other)) == ("answer to one\n", "answer to other\n")
 
 
+def test_who_is_forked_meanwhile_waits_too(
+    readers: list[_Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that is started while its parent has them read waits for that as the others do."""
+    shared = sharing()
+    turn = shared.ask("same")
+    monkeypatch.setattr(readers[0], "poll", lambda: 0)  # what waiting for another's child says
+    monkeypatch.setattr("os.getpid", lambda: 1)
+    assert not turn.is_ready()
+    readers[0].end()
+    assert turn.is_ready()
+    assert read(turn) == "answer to same\n"
+    assert len(readers) == 1
+
+
 def test_an_answer_that_is_no_more_true_is_forgotten(readers: list[_Reader]) -> None:
     """The same question is answered anew then."""
     shared = sharing()
