@@ -1,8 +1,8 @@
 """What ten thousand tenants cost, and an edit of them: `python -m benchmarks.scale`.
 
 Servers with two tenants, with many in one file and with many in a folder are started, and asked
-for guests' sessions in alternating rounds, at rest and while their files are edited. Under four
-minutes, on a machine that rests.
+for guests' sessions in alternating rounds, at rest and while their files are edited. Some
+four minutes, on a machine that rests.
 """
 
 from __future__ import annotations
