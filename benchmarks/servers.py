@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.kinds import HOST, ROOT, Kind
-from tests.running import free_port, wait_until
+from tests.running import BOUND, free_port, wait_until
 
 _ENDING: Final = 15
 """Seconds that a server has to end."""
@@ -46,12 +46,13 @@ class Server:
 
 
 @contextmanager
-def started(kind: Kind, folder: Path) -> Iterator[Server]:
+def started(kind: Kind, folder: Path, bound: float = BOUND) -> Iterator[Server]:
     """Start a server, and end it with the block.
 
     Args:
         kind: Which.
         folder: What it may write in; made for it.
+        bound: Seconds that it has to listen.
 
     Raises:
         NotStartedError: It can't be started, or doesn't listen.
@@ -75,13 +76,13 @@ def started(kind: Kind, folder: Path) -> Iterator[Server]:
         except FileNotFoundError as error:
             raise NotStartedError(f"{Path(command[0]).name} is not installed") from error
     try:
-        _await_listening(process, port, log)
+        _await_listening(process, port, log, bound)
         yield Server(kind.name, port, process.pid, folder)
     finally:
         end(process)
 
 
-def _await_listening(process: subprocess.Popen[Any], port: int, log: Path) -> None:
+def _await_listening(process: subprocess.Popen[Any], port: int, log: Path, bound: float) -> None:
     def listens() -> bool:
         if process.poll() is not None:
             raise NotStartedError(f"it ended at once: {log.read_text().strip()[-400:]}")
@@ -89,7 +90,7 @@ def _await_listening(process: subprocess.Popen[Any], port: int, log: Path) -> No
             return probe.connect_ex((HOST, port)) == 0
 
     try:
-        wait_until(listens, "it listens")
+        wait_until(listens, "it listens", bound)
     except AssertionError as error:
         raise NotStartedError(str(error)) from error
 

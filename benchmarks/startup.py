@@ -75,7 +75,7 @@ def _start(folder: Path, environ: Mapping[str, str]) -> Startup:
             time.sleep(0.002)
         seconds = time.monotonic() - began
         _use(port)
-        return Startup(seconds, _resident(process.pid))
+        return Startup(seconds, resident(process.pid))
     finally:
         end(process)
 
@@ -104,7 +104,8 @@ def _status(
         return line.getresponse().status
 
 
-def _resident(pid: int) -> float:
+def resident(pid: int) -> float:
+    """Return the memory of a process, in megabytes."""
     found = re.search(r"^VmRSS:\s+(\d+) kB$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
     if found is None:
         raise RuntimeError("the kernel doesn't tell the server's memory")

@@ -6,22 +6,28 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar, runtime_checkable
 
 from kataven_flask import key_ring_file
-from kataven_flask.document.yaml_files import document_files
+from kataven_flask.document.looking import OFTEN
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.registry import Registry, load_registry
+from kataven_flask.reading import MovedError, TenantsFiles
+from kataven_flask.registry import Registry
 from kataven_flask.signing import Algorithm, KeyRing
 
-POLL_INTERVAL: Final = 0.2
+POLL_INTERVAL: Final = OFTEN
 """Seconds between two looks at the files; an edit is promised to be in force within two."""
 SETTLE_LOOKS: Final = 5
 """Looks after which files that go on changing are taken as they are, 0.8 s after the first."""
 LOOK_TIMEOUT: Final = 1.0
 """Seconds to wait for another thread's look, which a file server that is away may hold up."""
+
+_TRIES: Final = 20
+"""How often a start reads files that change meanwhile."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +42,30 @@ class Revised(Protocol):
 
 
 _T = TypeVar("_T", bound=Revised)
+_T_co = TypeVar("_T_co", covariant=True)
+_R = TypeVar("_R")
+
+
+@runtime_checkable
+class Later(Protocol[_T_co]):
+    """What is being read elsewhere."""
+
+    def is_ready(self) -> bool:
+        """Tell whether it has been read, so that nobody waits for it."""
+        ...
+
+    def result(self) -> _T_co:
+        """Wait for it, and return it, or raise what reading it would."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun(Generic[_T]):
+    """What has begun to be read, and what was seen of its files before."""
+
+    reading: Later[_T]
+    seen: object
+    settled: bool
 
 
 class Live(Generic[_T]):
@@ -44,11 +74,13 @@ class Live(Generic[_T]):
     A file that is written in place is half there for a while, and half a file may be sound. So
     a change is taken once two looks have found the same; and what was read while the files
     changed isn't taken at all. Two such looks are further apart than the ticks of a file
-    system's clock, so no edit hides behind the time of the one before.
+    system's clock, so no edit hides behind the time of the one before. What is read elsewhere
+    is taken at the first look after it is there.
 
     Args:
         name: What the log calls it.
-        load: Reads the files; raises ConfigurationError where they can't be used.
+        load: Reads the files, or begins to; raises ConfigurationError where they can't be used,
+            and MovedError where they changed meanwhile.
         fingerprint: Tells one state of the files from another, cheaply.
         patience: How many looks may each find another state until it is taken all the same; 1
             where the files are only ever replaced whole, and there is nothing to wait for.
@@ -61,8 +93,8 @@ class Live(Generic[_T]):
     def __init__(
         self,
         name: str,
-        load: Callable[[], _T],
-        fingerprint: Callable[[], Hashable],
+        load: Callable[[], _T | Later[_T]],
+        fingerprint: Callable[[], object],
         *,
         patience: int = 1,
         clock: Callable[[], float] = time.time,
@@ -72,14 +104,25 @@ class Live(Generic[_T]):
         self._fingerprint = fingerprint
         self._patience = patience
         self._clock = clock
-        self._taken: Hashable = fingerprint()
-        self._last: Hashable = None
+        self._taken: object = None
+        self._last: object = None
         self._looks = 0
         self._looking = threading.Lock()
-        self.current: _T = load()
+        self._begun: _Begun[_T] | None = None
+        self.current: _T = self._first()
         self.since = clock()
         self.fault: ConfigurationError | None = None
         self.tell: Callable[[Live[Any]], None] = log_news
+
+    def _first(self) -> _T:
+        for _ in range(_TRIES):
+            self._taken = self._fingerprint()
+            with suppress(MovedError):
+                read = self._load()
+                return read.result() if isinstance(read, Later) else read
+            time.sleep(POLL_INTERVAL)
+        message = f"{self.name}: its files don't stop changing; start again when they rest"
+        raise ConfigurationError(message)
 
     def reload(self, patience: int = 1) -> None:
         """Take over the files if they changed and are sound; else keep the last good ones.
@@ -89,7 +132,8 @@ class Live(Generic[_T]):
         """
         if self._looking.acquire(timeout=LOOK_TIMEOUT):
             try:
-                self._reload(patience)
+                with suppress(MovedError):  # the next look has the rest
+                    self._reload(patience)
             finally:
                 self._looking.release()
 
@@ -106,40 +150,61 @@ class Live(Generic[_T]):
         return self.current
 
     def _reload(self, patience: int) -> None:
+        is_waited_for = patience == 1
+        if self._begun is not None:
+            if is_waited_for or self._begun.reading.is_ready():
+                self._end_reading()
+            if not is_waited_for:
+                return  # what has changed meanwhile is for the next look
         seen = self._fingerprint()
         if seen == self._taken:
             self._last, self._looks = None, 0
             return
-        settled = patience == 1 or seen == self._last
+        settled = is_waited_for or seen == self._last
         self._last = seen
         self._looks += 1
         if settled or self._looks >= patience:
-            self._take(seen, settled=settled)
+            self._begin_reading(seen, settled=settled)
+            if is_waited_for and self._begun is not None:
+                self._end_reading()
 
-    def _take(self, seen: Hashable, *, settled: bool) -> None:
-        loaded, fault = self._read()
-        if self._patience > 1 and self._fingerprint() != seen:
-            return  # it may be half of the old and half of the new; the next look has the rest
+    def _begin_reading(self, seen: object, *, settled: bool) -> None:
+        read, fault = self._read(self._load)
+        if isinstance(read, Later):
+            self._begun = _Begun(read, seen, settled)
+        else:
+            self._take(read, fault, seen, settled=settled)
+
+    def _end_reading(self) -> None:
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            self._take(*self._read(begun.reading.result), begun.seen, settled=begun.settled)
+
+    def _read(self, read: Callable[[], _R]) -> tuple[_R | None, ConfigurationError | None]:
+        try:
+            return read(), None
+        except MovedError:
+            raise
+        except ConfigurationError as error:
+            return None, error
+        except Exception:  # noqa: BLE001 - a fault of ours, and the file is no better for it
+            _log.exception("%s can't be read", self.name)
+            return None, ConfigurationError("reading it failed; the log says where")
+
+    def _take(
+        self, read: _T | None, fault: ConfigurationError | None, seen: object, *, settled: bool
+    ) -> None:
         if fault is not None and not settled:
             return  # somebody is still at it
         is_retry, self._looks = self._taken is None, 0
         passing = fault is not None and isinstance(fault.__cause__, OSError)
         self._taken = seen if settled and not passing else None
         is_news = str(fault) != str(self.fault) or (fault is not None and not is_retry)
-        if loaded is not None and loaded.revision != self.current.revision:
-            self.current, self.since, is_news = loaded, self._clock(), True
+        if read is not None and read.revision != self.current.revision:
+            self.current, self.since, is_news = read, self._clock(), True
         self.fault = fault
         if is_news:
             self.tell(self)
-
-    def _read(self) -> tuple[_T | None, ConfigurationError | None]:
-        try:
-            return self._load(), None
-        except ConfigurationError as error:
-            return None, error
-        except Exception:  # noqa: BLE001 - a fault of ours, and the file is no better for it
-            _log.exception("%s can't be read", self.name)
-            return None, ConfigurationError("reading it failed; the log says where")
 
 
 def news(live: Live[Any]) -> str:
@@ -222,12 +287,8 @@ def live_registry(path: Path) -> Live[Registry]:
     Raises:
         ConfigurationError: The files can't be used.
     """
-    return Live(
-        "config",
-        lambda: load_registry(path),
-        lambda: _fingerprint(path),
-        patience=SETTLE_LOOKS,
-    )
+    files = TenantsFiles(path)
+    return Live("config", files.load, files.look, patience=SETTLE_LOOKS)
 
 
 def live_key_ring(
@@ -249,17 +310,3 @@ def live_key_ring(
         lambda: key_ring_file.read_key_ring(instance),
         lambda: key_ring_file.fingerprint(instance),
     )
-
-
-def _fingerprint(path: Path) -> tuple[tuple[str, int, int, int, int], ...]:
-    """Tell one state of the files from another, through symlinks, by inode, times and size."""
-    marks = []
-    try:
-        for file in document_files(path):
-            status = file.stat()
-            marks.append(
-                (str(file), status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size)
-            )
-    except (ConfigurationError, OSError):
-        return ()
-    return tuple(marks)

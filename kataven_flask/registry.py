@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from kataven_flask.document.fault_words import model_faults
-from kataven_flask.document.faults import FaultyDocumentError, cross_faults
+from kataven_flask.document.faults import FaultyDocumentError, Mark, Marks, cross_faults
 from kataven_flask.document.yaml_files import NOTHING, PlainDocument, read_document
 from kataven_flask.tenants import (
     ClientKey,
@@ -22,6 +22,7 @@ from kataven_flask.tenants import (
     TokenPolicy,
 )
 
+_NOWHERE: Final = Marks(Mark(Path()))
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -103,6 +104,11 @@ def read_registry(
         The registry, and the plain document that it was made from.
     """
     plain = read_document(path, overlay)
+    return _index(document_of(plain), plain.revision), plain
+
+
+def document_of(plain: PlainDocument) -> Document:
+    """Return a document as the models have it, or raise a FaultyDocumentError with all faults."""
     faults = [*plain.faults, *cross_faults(plain.content, plain.marks)]
     try:
         document = Document.model_validate(plain.content)
@@ -110,33 +116,64 @@ def read_registry(
         faults += model_faults(error, plain.content, plain.marks, whole=plain.whole)
     if faults:
         raise FaultyDocumentError(faults)
-    return _index(document, plain.revision), plain
+    return document
+
+
+def sound_document(content: Mapping[str, Any]) -> Document | None:
+    """Return a plain document as the models have it; None where it has a fault."""
+    try:
+        document = Document.model_validate(content)
+    except ValidationError:
+        return None
+    return None if any(cross_faults(content, _NOWHERE)) else document
 
 
 def _index(document: Document, revision: str) -> Registry:
     keys: dict[str, KeyRecord] = {}
     secrets: dict[str, tuple[KeyRecord, Secret]] = {}
-    for record in _records(document):
-        keys[record.key.client_key] = record
-        secrets.update({secret.hash: (record, secret) for secret in record.key.secrets})
+    for tenant_id, tenant in document.tenants.items():
+        for record in records_of(tenant_id, tenant, document):
+            keys[record.key.client_key] = record
+            secrets.update({secret.hash: (record, secret) for secret in record.key.secrets})
+    return registry_of(document, revision, document.tenants, keys, secrets)
+
+
+def registry_of(
+    document: Document,
+    revision: str,
+    tenants: Mapping[str, Tenant],
+    keys: dict[str, KeyRecord],
+    secrets: dict[str, tuple[KeyRecord, Secret]],
+) -> Registry:
+    """Make a registry of what was looked up; nobody may change the mappings from now on.
+
+    Args:
+        document: What stands beside the tenants.
+        revision: What it is called.
+        tenants: Tenants by id.
+        keys: Client keys by their text.
+        secrets: Secret keys by their hash.
+    """
     return Registry(
         revision,
         document.issuer,
         document.audience,
-        document.tenants,
+        MappingProxyType(tenants) if isinstance(tenants, dict) else tenants,
         MappingProxyType(keys),
         MappingProxyType(secrets),
     )
 
 
-def _records(document: Document) -> Iterator[KeyRecord]:
-    for tenant_id, tenant in document.tenants.items():
-        tokens = _overridden(document.tokens, tenant.tokens)
-        limits = _overridden(document.limits, tenant.limits)
-        for key in tenant.keys:
-            yield KeyRecord(tenant_id, tenant, key, tokens, limits)
+def records_of(tenant_id: str, tenant: Tenant, document: Document) -> list[KeyRecord]:
+    """Return a tenant's client keys, with the policies that are in force for them."""
+    tokens = _overridden(document.tokens, tenant.tokens)
+    limits = _overridden(document.limits, tenant.limits)
+    return [KeyRecord(tenant_id, tenant, key, tokens, limits) for key in tenant.keys]
 
 
 def _overridden(base: _Model, by: _Model) -> _Model:
     """Lay the members that a tenant wrote over the document's."""
-    return base.model_copy(update={name: getattr(by, name) for name in by.model_fields_set})
+    written = by.model_fields_set
+    return (
+        base.model_copy(update={name: getattr(by, name) for name in written}) if written else base
+    )

@@ -121,6 +121,8 @@ class _Parent:
                 self._idle()
                 time.sleep(POLL_INTERVAL)
                 continue
+            if child not in self._children:
+                continue  # another's, such as what reads the tenants' files
             job = self._children.pop(child)
             self._ended(child)
             if not self._stopping:

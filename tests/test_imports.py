@@ -16,7 +16,17 @@ PACKAGE = Path(kataven_flask.__file__).parent
 ROOT = "kataven_flask"
 
 LAYERS = [
-    ["document", "errors", "assets", "look_alikes", "packing", "text", "times", "verify"],
+    [
+        "document",
+        "document.notices",
+        "errors",
+        "assets",
+        "look_alikes",
+        "text",
+        "times",
+        "turns",
+        "verify",
+    ],
     ["origins", "keys", "body", "durations"],
     ["doctor.target", "doctor.wire"],
     ["doctor.words"],
@@ -33,9 +43,12 @@ LAYERS = [
         "document.yaml_words",
         "document.yaml_flow",
     ],
-    ["document.member_places"],
+    ["document.member_places", "document.yaml_page"],
     ["document.yaml_files", "document.yaml_splice", "document.fault_words"],
-    ["registry", "document.schema", "signing"],
+    ["document.looking", "registry", "document.schema", "signing"],
+    ["parts"],
+    ["reader"],
+    ["reading"],
     ["document.advice", "key_ring_file", "snippet", "widget"],
     ["document.editing"],
     ["document.config_file"],
@@ -120,7 +133,7 @@ KNOWN_TO = {
     "pydantic_core": {"durations", "document.member_types", "document.fault_words"},
     "yaml": {
         "document.yaml_faults",
-        "document.yaml_files",
+        "document.yaml_page",
         "document.yaml_splice",
         "document.yaml_words",
     },

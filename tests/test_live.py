@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kataven_flask.document import looking
 from kataven_flask.document.faults import FaultyDocumentError
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.key_ring_file import KEY_RING_FILE, change_key_ring
@@ -270,15 +271,15 @@ class TestAnEditInTheMaking:
         assert len(set(in_force)) == 5  # the first, and one for each time it was taken
 
     def test_what_was_taken_in_a_hurry_is_read_again(
-        self, config: Path, live: Live[Registry]
+        self, config: Path, live: Live[Registry], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """An edit that hides behind the size and the times of the last one comes to light."""
         for number in range(SETTLE_LOOKS):
             config.write_text(text(f"edit-{number}"))
             live.look()
         # What a second edit within one tick of the file system's clock looks like.
-        mark = live._fingerprint()  # noqa: SLF001
-        live._fingerprint = lambda: mark  # noqa: SLF001
+        mark = looking._mark(config)  # noqa: SLF001
+        monkeypatch.setattr(looking, "_mark", lambda _path: mark)
         config.write_text(text("edit-5"))
         live.look()
         assert live.current.audience == "edit-5"

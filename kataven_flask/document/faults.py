@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from kataven_flask import keys
 from kataven_flask.errors import ConfigurationError
@@ -21,8 +21,7 @@ _MAX_SHOWN: Final = 1000
 _MAX_LISTED: Final = 8
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class Mark(NamedTuple):
     """A place in a file.
 
     Args:
