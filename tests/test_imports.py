@@ -22,6 +22,7 @@ LAYERS = [
         "errors",
         "assets",
         "look_alikes",
+        "packing",
         "text",
         "times",
         "turns",
