@@ -43,7 +43,8 @@ LAYERS = [
     ["standing"],
     ["tokens", "settings", "doctor"],
     ["recognition"],
-    ["store.base", "store.redis_url"],
+    ["store.base", "store.redis_url", "store.sqlite_file"],
+    ["store.redis_connections", "store.sqlite_rows"],
     ["store.memory", "store.sqlite", "store.redis", "store.breaker"],
     ["store"],
     ["messages", "metrics", "refused_origins"],
@@ -133,8 +134,8 @@ KNOWN_TO = {
     "minify": {"packing"},
     "zopfli": {"packing"},
     "click": {"cli"},
-    "redis": {"store.redis"},
-    "sqlite3": {"store.sqlite"},
+    "redis": {"store.redis", "store.redis_connections"},
+    "sqlite3": {"store.sqlite", "store.sqlite_file", "store.sqlite_rows"},
     "hmac": {"keys"},
 }
 """Each library, and the modules and packages of ours that may know it."""

@@ -13,9 +13,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import redis
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
-from redis.retry import Retry
 
 from kataven_flask.errors import StoreError
 from kataven_flask.store.base import (
@@ -28,18 +26,13 @@ from kataven_flask.store.base import (
     Spending,
     shard_of,
 )
+from kataven_flask.store.redis_connections import Client, Connections, client_of
 from kataven_flask.store.redis_url import RedisAddress
 
-CONNECT_TIMEOUT: Final = 0.3
-"""Seconds to wait for a connection."""
-ANSWER_TIMEOUT: Final = 0.5
-"""Seconds to wait for an answer: of the password, of the database and of the step itself."""
 STEP_TIMEOUT: Final = 0.9
 """Seconds after which a step isn't asked again; the caller is promised an answer within two."""
 DEADLINE_MS: Final = 1_000
 """Milliseconds after which Redis doesn't begin a step: its caller has given it up."""
-MAX_CONNECTIONS: Final = 256
-"""As many as a server may have threads; each needs one at a time."""
 
 _ATTEMPTS: Final = 3
 """A step, after the clock and the memory were set right, if need be."""
@@ -51,8 +44,6 @@ _PING_KEPT: Final = 60
 """Seconds."""
 
 _log = logging.getLogger(__name__)
-
-_Client = redis.Redis | redis.RedisCluster
 
 
 class RedisStore:
@@ -68,6 +59,7 @@ class RedisStore:
 
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
+        self._connections = Connections(self._new_connection)
         self._ahead_ms = 0.0  # of our monotonic clock; so every first step is late, and is told
 
     def begin(self, now_ms: int) -> None:
@@ -147,40 +139,19 @@ class RedisStore:
 
     def close(self) -> None:
         """See `Store.close`; the next step connects again."""
+        self._connections.leave()
         client = self.__dict__.pop("_client", None)
         if client is not None:
             client.close()
 
     @cached_property
-    def _client(self) -> _Client:
-        """The client; a cluster's asks for its nodes here, so this may fail."""
-        address = self._address
-        options: dict[str, Any] = {
-            "host": address.host,
-            "port": address.port,
-            "username": address.username,
-            "password": address.password,
-            "protocol": 2,  # the older needs no greeting,
-            "driver_info": None,  # and a name is one more thing to wait for
-            "socket_connect_timeout": CONNECT_TIMEOUT,
-            "socket_timeout": ANSWER_TIMEOUT,
-            "socket_keepalive": True,
-            "max_connections": MAX_CONNECTIONS,
-            "decode_responses": True,
-            # A broken connection is worth one more try; a slow answer isn't. A cluster's
-            # client can't tell them apart, and has asked the other nodes before it gives up.
-            "retry": Retry(
-                NoBackoff(),
-                0 if address.is_cluster else 1,
-                supported_errors=(redis.ConnectionError,),
-            ),
-        }
-        if address.tls:
-            verify = {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
-            options |= {"ssl": True, **verify, **address.options}
-        if address.is_cluster:
-            return redis.RedisCluster(**options)
-        return redis.Redis(db=address.database, **options)
+    def _client(self) -> Client:
+        return client_of(self._address)
+
+    def _new_connection(self) -> Any:
+        client: Any = self._client
+        pool = client.connection_pool
+        return pool.connection_class(**pool.connection_kwargs)
 
     def _step(
         self,
@@ -214,11 +185,11 @@ class RedisStore:
 
     def _run(self, script: str, keys: list[str], *arguments: object) -> Any:
         text, digest = _SCRIPTS[script]
-        values = [str(argument) for argument in arguments]
+        ask = self._client.execute_command if self._address.is_cluster else self._connections.ask
         try:
-            return self._client.evalsha(digest, len(keys), *keys, *values)
+            return ask("EVALSHA", digest, len(keys), *keys, *arguments)
         except NoScriptError:  # it is new there, or was restarted
-            return self._client.eval(text, len(keys), *keys, *values)
+            return ask("EVAL", text, len(keys), *keys, *arguments)
 
     def _on_every_shard(self, queue: Callable[[Any, str], object]) -> list[Any]:
         pipeline: Any = self._client.pipeline(transaction=False)
@@ -263,6 +234,7 @@ class RedisStore:
         One that became a replica keeps its connections and refuses what is written. (A
         cluster's client follows its nodes by itself.)
         """
+        self._connections.leave()
         client = self.__dict__.get("_client")
         if isinstance(client, redis.Redis):
             client.connection_pool.disconnect(inuse_connections=False)

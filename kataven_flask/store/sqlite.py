@@ -2,80 +2,30 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
 from kataven_flask.errors import ConfigurationError, StoreError
+from kataven_flask.store import sqlite_rows as rows
 from kataven_flask.store.base import (
-    CLOCK_SKEW_MS,
     Outcome,
     PresentedRefresh,
     PresentedVisitor,
-    Record,
     Rotation,
     Spending,
     after,
     decide,
     decide_spending,
 )
+from kataven_flask.store.sqlite_file import Patience, SqliteFile
 
 BUSY_TIMEOUT: Final = 0.8
 """Seconds to wait for other writers; a caller, who may have waited as long for a thread, is
 promised an answer within two."""
-_RETRY_PAUSE: Final = 0.01
-"""Seconds."""
-_PRIMARY_CODE: Final = 0xFF
-"""What of an extended result code names its kind."""
-_PASSING: Final = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_FULL}
-"""Kinds of errors after which a connection is as good as before."""
-_PURGE_PER_STEP: Final = 8
-"""Rows; a step adds at most one, so what has expired is gone soon and no purge is long."""
-_KEEP_UNIT: Final = 3600
-"""Seconds to which an end is rounded up, so that a rotation seldom moves an index entry."""
-
-_SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS memory (since_ms INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS spent (
-    jti TEXT PRIMARY KEY, keep_until INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS session (
-    sid TEXT PRIMARY KEY, generation INTEGER NOT NULL, rotated_ms INTEGER NOT NULL,
-    revoked INTEGER NOT NULL, keep_until INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS revoked (
-    subject TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, keep_until INTEGER NOT NULL) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS spent_keep_until ON spent (keep_until);
-CREATE INDEX IF NOT EXISTS session_keep_until ON session (keep_until);
-CREATE INDEX IF NOT EXISTS revoked_keep_until ON revoked (keep_until);
-"""
-"""A `subject` is a user's digest or a client key."""
-_HAS_MEMORY: Final = "SELECT 1 FROM sqlite_schema WHERE name = 'memory'"
-_PUT_SESSION: Final = """
-INSERT INTO session (sid, generation, rotated_ms, revoked, keep_until) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (sid) DO UPDATE SET generation = excluded.generation,
-    rotated_ms = excluded.rotated_ms, revoked = excluded.revoked,
-    keep_until = max(keep_until, excluded.keep_until)
-"""
-_REVOKE_SESSION: Final = """
-INSERT INTO session (sid, generation, rotated_ms, revoked, keep_until) VALUES (?, 0, 0, 1, ?)
-ON CONFLICT (sid) DO UPDATE SET revoked = 1, keep_until = max(keep_until, excluded.keep_until)
-"""
-_REVOKE: Final = """
-INSERT INTO revoked (subject, at_ms, keep_until) VALUES (?, ?, ?)
-ON CONFLICT (subject) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms),
-    keep_until = max(keep_until, excluded.keep_until)
-"""
-_PURGE: Final = {
-    "spent": "DELETE FROM spent WHERE jti IN (SELECT jti FROM spent WHERE keep_until < ? LIMIT ?)",
-    "session": "DELETE FROM session WHERE sid IN"
-    " (SELECT sid FROM session WHERE keep_until < ? LIMIT ?)",
-    "revoked": "DELETE FROM revoked WHERE subject IN"
-    " (SELECT subject FROM revoked WHERE keep_until < ? LIMIT ?)",
-}
 
 
 class SqliteStore:
@@ -96,15 +46,14 @@ class SqliteStore:
             raise ConfigurationError(f"{path}: is a folder; name a file in it with --state")
         self._path = path
         self._turn = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
-        self._inherited: list[sqlite3.Connection] = []
-        self._opened = (0, 0, 0)
+        self._file = SqliteFile(path, rows.SCHEMA)
+        self._purged: dict[str, int] = {}
 
     def begin(self, now_ms: int) -> None:
         """See `Store.begin`."""
         with self._step() as connection:
-            if _noted_since_ms(connection) is None:
-                _note_since_ms(connection, now_ms)
+            if rows.noted_since_ms(connection) is None:
+                rows.note_since_ms(connection, now_ms)
 
     def since_ms(self) -> int | None:
         """See `Store.since_ms`; a file that isn't there, or isn't ours, stays as it is."""
@@ -113,54 +62,33 @@ class SqliteStore:
         url = f"{self._path.absolute().as_uri()}?mode=ro"
         try:
             with closing(sqlite3.connect(url, uri=True, timeout=BUSY_TIMEOUT)) as connection:
-                if connection.execute(_HAS_MEMORY).fetchone() is None:
-                    return None
-                return _noted_since_ms(connection)
+                return rows.noted_since_ms(connection) if rows.has_memory(connection) else None
         except (sqlite3.Error, UnicodeError) as error:
             raise StoreError(f"{self._path}: {error}") from error
 
     def spend(self, presented: PresentedVisitor) -> Spending:
         """See `Store.spend`."""
-        with self._step() as connection:
-            spending = decide_spending(
-                spent=_is_spent(connection, presented.jti),
-                revoked_ms=_revoked_ms(connection, presented.user, presented.client_key),
-                since_ms=_known_since_ms(connection, presented.now_ms),
-                presented=presented,
-            )
-            if spending is Spending.SPENT:
-                connection.execute(
-                    "INSERT INTO spent (jti, keep_until) VALUES (?, ?)",
-                    (presented.jti, _round_up(presented.keep_until)),
-                )
-                _purge(connection, "spent", presented.now)
-            return spending
+        with self._turn_taken() as connection:
+            is_purged = self._is_purged("spent", presented.now)
+            if is_purged and rows.spend_plainly(connection, presented):
+                return Spending.SPENT
+            with _transaction(connection):
+                return self._spend_by_rule(connection, presented)
 
     def rotate(self, presented: PresentedRefresh) -> Rotation:
         """See `Store.rotate`."""
-        with self._step() as connection:
-            record = _find_session(connection, presented.sid)
-            outcome = decide(
-                record,
-                revoked_ms=_revoked_ms(connection, presented.user, presented.client_key),
-                since_ms=_known_since_ms(connection, presented.now_ms),
-                presented=presented,
-            )
-            new = after(record, outcome, presented)
-            if outcome in {Outcome.ROTATED, Outcome.REUSED}:
-                keep_until = _round_up(presented.keep_until)
-                connection.execute(
-                    _PUT_SESSION,
-                    (presented.sid, new.generation, new.rotated_ms, new.revoked, keep_until),
-                )
-                _purge(connection, "session", presented.now)
-            return Rotation(outcome, new.generation, new.rotated_ms)
+        with self._turn_taken() as connection:
+            is_purged = self._is_purged("session", presented.now)
+            if is_purged and rows.rotate_plainly(connection, presented):
+                return Rotation(Outcome.ROTATED, presented.generation + 1, presented.now_ms)
+            with _transaction(connection):
+                return self._rotate_by_rule(connection, presented)
 
     def revoke_session(self, sid: str, *, keep_until: int, now: int) -> None:
         """See `Store.revoke_session`."""
         with self._step() as connection:
-            connection.execute(_REVOKE_SESSION, (sid, _round_up(keep_until)))
-            _purge(connection, "session", now)
+            rows.end_session(connection, sid, keep_until)
+            self._purge(connection, "session", now)
 
     def revoke_user(self, user: str, *, at_ms: int, keep_until: int) -> None:
         """See `Store.revoke_user`."""
@@ -178,178 +106,82 @@ class SqliteStore:
     def close(self) -> None:
         """See `Store.close`; the next step opens the file again."""
         with self._turn:
-            self._drop()
+            self._file.drop()
+
+    def _spend_by_rule(
+        self, connection: sqlite3.Connection, presented: PresentedVisitor
+    ) -> Spending:
+        spending = decide_spending(
+            spent=rows.is_spent(connection, presented.jti),
+            revoked_ms=rows.revoked_ms(connection, presented.user, presented.client_key),
+            since_ms=rows.known_since_ms(connection, presented.now_ms),
+            presented=presented,
+        )
+        if spending is Spending.SPENT:
+            rows.put_spent(connection, presented.jti, presented.keep_until)
+            self._purge(connection, "spent", presented.now)
+        return spending
+
+    def _rotate_by_rule(
+        self, connection: sqlite3.Connection, presented: PresentedRefresh
+    ) -> Rotation:
+        record = rows.find_session(connection, presented.sid)
+        outcome = decide(
+            record,
+            revoked_ms=rows.revoked_ms(connection, presented.user, presented.client_key),
+            since_ms=rows.known_since_ms(connection, presented.now_ms),
+            presented=presented,
+        )
+        new = after(record, outcome, presented)
+        if outcome in {Outcome.ROTATED, Outcome.REUSED}:
+            rows.put_session(connection, presented.sid, new, presented.keep_until)
+            self._purge(connection, "session", presented.now)
+        return Rotation(outcome, new.generation, new.rotated_ms)
 
     def _revoke(self, subject: str, at_ms: int, keep_until: int) -> None:
         with self._step() as connection:
-            connection.execute(_REVOKE, (subject, at_ms, _round_up(keep_until)))
-            _purge(connection, "revoked", at_ms // 1000)
+            rows.revoke(connection, subject, at_ms, keep_until)
+            self._purge(connection, "revoked", at_ms // 1000)
+
+    def _is_purged(self, table: str, now: int) -> bool:
+        """Tell whether a step adds a row and has none to remove in the same transaction."""
+        return self._purged.get(table) == rows.last_end(now)
+
+    def _purge(self, connection: sqlite3.Connection, table: str, now: int) -> None:
+        if rows.purge(connection, table, now):
+            self._purged[table] = rows.last_end(now)
 
     @contextmanager
     def _step(self) -> Iterator[sqlite3.Connection]:
-        """Hold the write lock from the first read on, and commit or undo all of it.
+        with self._turn_taken() as connection, _transaction(connection):
+            yield connection
+
+    @contextmanager
+    def _turn_taken(self) -> Iterator[sqlite3.Connection]:
+        """Lend the connection to one thread at a time.
 
         Threads queue on a lock of ours, so that only processes meet at SQLite's, which
         has those that wait sleep and is not fair to them.
         """
-        patience = _Patience(BUSY_TIMEOUT)
+        patience = Patience(BUSY_TIMEOUT)
         if not self._turn.acquire(timeout=patience.left()):
             raise StoreError(f"{self._path}: other requests have waited for it as long")
         try:
-            connection = self._connected(patience)
-            patience.lend(connection)
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-        except (sqlite3.Error, UnicodeError) as error:  # its message may quote a damaged name
-            if getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE not in _PASSING:
-                self._drop()  # what is wrong may be mended, and opened again
+            yield self._file.connected(patience)
+        except (sqlite3.Error, UnicodeError) as error:
+            self._file.drop_after(error)
             raise StoreError(f"{self._path}: {error}") from error
         finally:
             self._turn.release()
 
-    def _connected(self, patience: _Patience) -> sqlite3.Connection:
-        """Return this process' connection, as long as it stands for the file.
 
-        One that was opened before a fork doesn't; nor does one whose file was removed or
-        replaced since: two servers on two files would each spend a token.
-        """
-        if self._connection is None or self._opened != self._identity():
-            self._drop()
-            self._touch()
-            before = self._identity()
-            self._connection = self._open(patience)
-            self._opened = before
-            if before != self._identity():
-                raise sqlite3.OperationalError("it was replaced while it was opened")
-        return self._connection
-
-    def _drop(self) -> None:
-        if self._connection is None:
-            return
-        if self._opened[0] == os.getpid():
-            self._connection.close()
-        else:
-            self._inherited.append(self._connection)  # SQLite wants it closed by its opener alone
-        self._connection = None
-
-    def _identity(self) -> tuple[int, int, int]:
-        try:
-            status = self._path.stat()
-        except OSError:
-            return os.getpid(), 0, 0
-        return os.getpid(), status.st_dev, status.st_ino
-
-    def _touch(self) -> None:
-        try:
-            self._path.touch(mode=0o600)  # SQLite's own files beside it take over its mode
-        except OSError as error:
-            raise sqlite3.OperationalError(str(error)) from error
-
-    def _open(self, patience: _Patience) -> sqlite3.Connection:
-        connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
-        try:
-            _switch_to_wal(connection, patience)
-            # NORMAL outlives a killed process; only a power cut may take the last commits.
-            connection.execute("PRAGMA synchronous = NORMAL")
-            patience.lend(connection)
-            connection.executescript(_SCHEMA)
-        except (sqlite3.Error, UnicodeError):
-            connection.close()
-            raise
-        return connection
-
-
-class _Patience:
-    """What is left of the time that one step may wait, over all that it waits for.
-
-    Args:
-        seconds: How long in all.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
-
-    def left(self) -> float:
-        """Return the seconds left, 0 where there are none."""
-        return max(0.0, self._deadline - time.monotonic())
-
-    def lend(self, connection: sqlite3.Connection) -> None:
-        """Let a connection wait for other processes as long as is left."""
-        connection.execute(f"PRAGMA busy_timeout = {int(self.left() * 1000)}")
-
-
-def _switch_to_wal(connection: sqlite3.Connection, patience: _Patience) -> None:
-    """Switch a fresh file to WAL; SQLite doesn't wait for another's lock in this step."""
-    patience.lend(connection)
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
-        return
-    connection.execute("PRAGMA busy_timeout = 0")
-    while True:
-        try:
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        except sqlite3.OperationalError:
-            if not patience.left():
-                raise
-            time.sleep(_RETRY_PAUSE)
-        else:
-            break
-    if mode != "wal":  # a network file system, for example
-        raise sqlite3.OperationalError(f"the file can't be in WAL mode, it stays in {mode}")
-
-
-def _known_since_ms(connection: sqlite3.Connection, now_ms: int) -> int:
-    """Return since when the file remembers, and note it in a fresh one."""
-    since_ms = _noted_since_ms(connection)
-    if since_ms is None:
-        since_ms = now_ms + CLOCK_SKEW_MS
-        _note_since_ms(connection, since_ms)
-    return since_ms
-
-
-def _note_since_ms(connection: sqlite3.Connection, since_ms: int) -> None:
-    connection.execute("INSERT INTO memory (since_ms) VALUES (?)", (since_ms,))
-
-
-def _noted_since_ms(connection: sqlite3.Connection) -> int | None:
-    row = connection.execute("SELECT since_ms FROM memory").fetchone()
-    return None if row is None else _whole(row[0])
-
-
-def _is_spent(connection: sqlite3.Connection, jti: str) -> bool:
-    found = connection.execute("SELECT 1 FROM spent WHERE jti = ?", (jti,)).fetchone()
-    return found is not None
-
-
-def _revoked_ms(connection: sqlite3.Connection, user: str | None, client_key: str) -> int:
-    """Return when a user or a client key was last revoked; 0 for never."""
-    row = connection.execute(
-        "SELECT max(at_ms) FROM revoked WHERE subject IN (?, ?)", (user, client_key)
-    ).fetchone()
-    return 0 if row[0] is None else _whole(row[0])
-
-
-def _whole(value: object) -> int:
-    """Return a number that was read, unless the file is damaged."""
-    if type(value) is not int:
-        raise sqlite3.DatabaseError("it holds what was never written to it")
-    return value
-
-
-def _round_up(keep_until: int) -> int:
-    return -(-keep_until // _KEEP_UNIT) * _KEEP_UNIT
-
-
-def _find_session(connection: sqlite3.Connection, sid: str) -> Record | None:
-    row = connection.execute(
-        "SELECT generation, rotated_ms, revoked FROM session WHERE sid = ?", (sid,)
-    ).fetchone()
-    return None if row is None else Record(_whole(row[0]), _whole(row[1]), bool(_whole(row[2])))
-
-
-def _purge(connection: sqlite3.Connection, table: str, now: int) -> None:
-    connection.execute(_PURGE[table], (now, _PURGE_PER_STEP))
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Hold the write lock from the first read on, and commit or undo all of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")

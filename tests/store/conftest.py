@@ -11,11 +11,13 @@ from typing import Final
 
 import pytest
 
-from kataven_flask.store import Store, store_from_url
+from kataven_flask.store import PresentedRefresh, PresentedVisitor, Store, store_from_url
 from kataven_flask.store.memory import MemoryStore
 from tests.redis_server import RedisCluster, RedisServer, running_cluster, running_redis
 
-YESTERDAY_MS: Final = (1_790_000_000 - 86_400) * 1000
+NOW: Final = 1_790_000_000
+DAY: Final = 86_400
+YESTERDAY_MS: Final = (NOW - DAY) * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,18 @@ def unused_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Sto
 def store(unused_store: Store) -> Store:
     """Return a store of each kind that has been in use for a day."""
     unused_store.begin(YESTERDAY_MS)
+    use(unused_store, NOW)
     return unused_store
+
+
+def use(store: Store, now: int) -> None:
+    """Have somebody else sign in and renew: the first step of a store isn't like the others."""
+    who, now_ms, keep_until = ("00 somebody", "pk_live_else"), now * 1000, now + DAY
+    store.spend(PresentedVisitor("vis_else", *who, now, now_ms, keep_until))
+    for generation in range(2):
+        store.rotate(
+            PresentedRefresh("ses_00else", *who, generation, now_ms, now_ms, 0, keep_until)
+        )
 
 
 @pytest.fixture(params=list(_SHARED.values()), ids=list(_SHARED))

@@ -28,7 +28,7 @@ from kataven_flask.store.base import CLOCK_SKEW_MS
 from kataven_flask.store.memory import MemoryStore
 from kataven_flask.store.redis import RedisStore
 from kataven_flask.store.sqlite import SqliteStore
-from tests.store.conftest import KINDS, YESTERDAY_MS, Place, Purging
+from tests.store.conftest import KINDS, YESTERDAY_MS, Place, Purging, use
 
 NOW = 1_790_000_000
 NOW_MS = NOW * 1000
@@ -220,10 +220,10 @@ class TestRotate:
 
     def test_is_kept_for_the_longest_asked(self, store: Store) -> None:
         """A lifetime that was made shorter doesn't forget what older tokens need."""
-        store.rotate(presented(0, keep_until=NOW + 1000))
+        store.rotate(presented(0, keep_until=NOW + 10_000))
         store.rotate(presented(1, keep_until=NOW + 10))
-        fill_sessions(store, 3000, after_ms=500 * 1000)
-        assert store.rotate(presented(2, after_ms=500 * 1000)).outcome is Outcome.ROTATED
+        fill_sessions(store, 3000, after_ms=9000 * 1000)
+        assert store.rotate(presented(2, after_ms=9000 * 1000)).outcome is Outcome.ROTATED
 
 
 class TestRevokeSession:
@@ -383,6 +383,7 @@ class TestBegin:
     ) -> None:
         """A session from before may have ended, or been renewed, and nobody can tell."""
         unused_store.begin(NOW_MS)
+        use(unused_store, NOW + 300)
         token = presented(began_ms=began_ms, after_ms=300_000)
         assert unused_store.rotate(token).outcome is outcome
 
@@ -401,6 +402,7 @@ class TestBegin:
     ) -> None:
         """A visitor token from before, or from the same second, may have been spent."""
         unused_store.begin(NOW_MS + after_ms)
+        use(unused_store, NOW + 300)
         assert unused_store.spend(visitor(minted=minted, now=NOW + 300)) is spending
 
     @pytest.mark.parametrize(
@@ -693,6 +695,7 @@ def test_stores_agree(
         now_ms = NOW_MS
         for store in (simple, other):
             store.begin(now_ms - 3000)
+            use(store, NOW)
         for passed_ms, step in steps:
             now_ms += passed_ms
             assert step(simple, now_ms) == step(other, now_ms)

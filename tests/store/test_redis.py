@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import sys
 import threading
@@ -10,9 +11,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import pytest
+import redis
 
 from kataven_flask.errors import ConfigurationError, StoreError
 from kataven_flask.store import (
@@ -25,12 +27,8 @@ from kataven_flask.store import (
     store_from_url,
 )
 from kataven_flask.store.base import SHARDS
-from kataven_flask.store.redis import (
-    ANSWER_TIMEOUT,
-    CONNECT_TIMEOUT,
-    STEP_TIMEOUT,
-    RedisStore,
-)
+from kataven_flask.store.redis import STEP_TIMEOUT, RedisStore
+from kataven_flask.store.redis_connections import ANSWER_TIMEOUT, CONNECT_TIMEOUT
 from kataven_flask.store.redis_url import RedisAddress
 from tests.redis_server import RedisCluster, RedisServer, running_cluster, running_redis
 
@@ -326,15 +324,23 @@ def far_store(server: RedisServer, way: Way) -> Iterator[RedisStore]:
         yield store
 
 
-@pytest.mark.parametrize(
-    "name", ["since", "spend", "rotate", "revoke_session", "revoke_user", "ping"]
-)
+@pytest.mark.parametrize("name", ["spend", "rotate", "revoke_session", "revoke_user", "ping"])
 def test_one_round_trip(far_store: RedisStore, way: Way, name: str) -> None:
     """A step goes to Redis once."""
-    STEPS[name](far_store)  # connects, and sends the script that Redis doesn't know yet
+    assert trips(far_store, way, name) == 1
+
+
+def test_one_round_trip_to_all_shards(far_store: RedisStore, way: Way) -> None:
+    """What concerns every shard is sent without waiting, in the one or two pieces that it makes."""
+    assert trips(far_store, way, "since") <= 2
+
+
+def trips(store: RedisStore, way: Way, name: str) -> int:
+    """Return how often a step that was done before goes to Redis."""
+    STEPS[name](store)  # connects, and sends the script that Redis doesn't know yet
     before = way.trips
-    STEPS[name](far_store)
-    assert way.trips == before + 1
+    STEPS[name](store)
+    return way.trips - before
 
 
 class TestLostAnswer:
@@ -409,10 +415,11 @@ class TestOutOfReach:
         """A connection that broke while nothing was asked costs nobody an error."""
         with closing(connected(own.url)) as store:
             store.ping()
+            store.spend(visitor("vis_0"))
             own.stop()
             own.start()
-            store.begin(BEGAN_MS)
-            assert store.spend(visitor()) is Spending.SPENT
+            assert store.spend(visitor("vis_0")) is Spending.UNKNOWN, "it was restarted empty"
+            store.ping()
 
     @every_writing_step
     def test_full(self, own: RedisServer, step: Callable[[Store], object]) -> None:
@@ -439,17 +446,22 @@ class TestOutOfReach:
     def test_another_takes_over(self, own: RedisServer, tmp_path: Path) -> None:
         """Where the name leads to a new primary, the old one's connections are left."""
         with running_redis(tmp_path / "next") as following:
+            for server in (own, following):
+                with closing(connected(server.url)) as near:
+                    near.begin(BEGAN_MS)
             address = Way(own.port)
             with (
                 closing(address),
                 closing(connected(f"redis://127.0.0.1:{address.port}")) as store,
             ):
                 store.ping()
+                store.spend(visitor("vis_0"))
                 own.command("REPLICAOF", "127.0.0.1", following.port)
                 address.lead_to(following.port)
                 with pytest.raises(StoreError):
                     store.ping()
                 store.ping()
+                assert store.spend(visitor()) is Spending.SPENT
 
     def test_slow(self, server: RedisServer) -> None:
         """A Redis that takes its time at each turn is given up in time, however many there are."""
@@ -494,6 +506,37 @@ class TestTls:
             for url in (unknown_authority, other_name, plain):
                 with closing(connected(url)) as store, pytest.raises(StoreError):
                     store.ping()
+
+
+def test_a_fork_has_its_own_connections(store: RedisStore, server: RedisServer) -> None:
+    """A worker that was forked off an open store doesn't share its parent's connections."""
+
+    def connections() -> int:
+        received: int = server.command("INFO", "stats")["total_connections_received"]
+        return received
+
+    assert store.spend(visitor()) is Spending.SPENT
+    before = connections()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if store.spend(visitor()) is Spending.USED else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert connections() == before + 2, "the child's, and that by which we ask"
+    assert store.spend(visitor()) is Spending.USED
+
+
+def test_an_answer_is_left_to_nobody(store: RedisStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a request was to be told that was broken off isn't told to the next one."""
+    assert store.spend(visitor("vis_0")) is Spending.SPENT
+    with monkeypatch.context() as patch:
+        patch.setattr(redis.Connection, "read_response", _broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            store.spend(visitor())
+    assert store.rotate(refresh()).outcome is Outcome.ROTATED
+
+
+def _broken_off(_connection: redis.Connection, **_options: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def test_a_database_of_its_own(server: RedisServer) -> None:
