@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
 from kataven_flask import errors
@@ -45,12 +46,14 @@ class Tasks(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no ty
         self._reading: Channel | None = None
         self._reader = 0
         self._to_answer = False
+        self._answered = 0
         self.set_thread_count(threads)
 
     def add_task(self, task: Channel) -> None:
         """Take a request that has been read; of several on one connection, the first is meant."""
-        # A thread that has answered one request of a connection adds the next one of it.
-        if task is self._reading and not self._may_wait(getattr(task.requests[0], "path", "")):
+        # A thread that has answered one request of a connection adds the next one of it, and may
+        # do so before the reading has returned: what it adds here, nobody might look at any more.
+        if self.is_reader() and task is self._reading and not self._may_wait(_path_of(task)):
             self._to_answer = True
         else:
             super().add_task(task)
@@ -64,12 +67,33 @@ class Tasks(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no ty
         finally:
             self._reading = None
         if self._to_answer:
+            self._answered += 1
             channel.service()
             channel.handle_write()
+
+    def answered(self) -> int:
+        """Return how many were answered at once since this was asked before."""
+        count, self._answered = self._answered, 0
+        return count
 
     def is_reader(self) -> bool:
         """Tell whether this is the thread that reads, which nobody has to wake."""
         return threading.get_ident() == self._reader
+
+
+class _Parser(HTTPRequestParser):  # type: ignore[misc]
+    """Refuses what waitress reads in its own way, or breaks off at."""
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read a header; what another server may take for two requests is none (RFC 9112, 6.1)."""
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:  # half an IPv6 address, a length of thousands of digits
+            raise ParsingError("The header can't be read") from error
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Both Content-Length and Transfer-Encoding")
+        if "TRANSFER_ENCODING" in self.headers:  # which waitress takes out where it heeds it
+            raise ParsingError("Transfer-Encoding is for HTTP/1.1")
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
@@ -78,6 +102,19 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     def handle_read(self) -> None:
         """Read what has come, and answer it if that is quickly done."""
         self.server.task_dispatcher.read(self, super().handle_read)
+
+    def send_continue(self) -> None:
+        """Ask for the body, unless there is none, or the request was refused already.
+
+        waitress would then go on reading this request, and answer it together with the next one.
+        """
+        if not self.request.completed:
+            super().send_continue()
+
+    def _flush_outbufs_below_high_watermark(self) -> None:
+        """Wait for a caller who reads slowly; only who reads here can send, and doesn't wait."""
+        if not self.server.task_dispatcher.is_reader():
+            super()._flush_outbufs_below_high_watermark()
 
 
 class _ErrorTask(ErrorTask):  # type: ignore[misc]
@@ -117,8 +154,13 @@ class _Task(WSGITask):  # type: ignore[misc]
             super().set_close_on_finish()
 
 
+Channel.parser_class = _Parser
 Channel.task_class = _Task
 Channel.error_task_class = _ErrorTask
+
+
+def _path_of(task: Channel) -> str:
+    return getattr(task.requests[0], "path", "")  # there is none where it couldn't be read
 
 
 def _as_refusal(error: Any) -> errors.Refusal:

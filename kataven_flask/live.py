@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 import time
@@ -24,7 +25,7 @@ POLL_INTERVAL: Final = OFTEN
 SETTLE_LOOKS: Final = 5
 """Looks after which files that go on changing are taken as they are, 0.8 s after the first."""
 LOOK_TIMEOUT: Final = 1.0
-"""Seconds to wait for another thread's look, which a file server that is away may hold up."""
+"""Seconds to wait for a look, which a file server that is away may hold up."""
 
 _TRIES: Final = 20
 """How often a start reads files that change meanwhile."""
@@ -108,6 +109,7 @@ class Live(Generic[_T]):
         self._last: object = None
         self._looks = 0
         self._looking = threading.Lock()
+        self._stuck_from = math.inf
         self._begun: _Begun[_T] | None = None
         self.current: _T = self._first()
         self.since = clock()
@@ -131,10 +133,12 @@ class Live(Generic[_T]):
             patience: How many looks may each find another state until it is taken.
         """
         if self._looking.acquire(timeout=LOOK_TIMEOUT):
+            self._stuck_from = time.monotonic() + LOOK_TIMEOUT
             try:
                 with suppress(MovedError):  # the next look has the rest
                     self._reload(patience)
             finally:
+                self._stuck_from = math.inf
                 self._looking.release()
 
     def look(self) -> None:
@@ -145,8 +149,15 @@ class Live(Generic[_T]):
             _log.exception("%s reload failed; the last good one stays in force", self.name)
 
     def latest(self) -> _T:
-        """Look at the files now, and return what is in force."""
-        self.look()
+        """Look at the files now, and return what is in force.
+
+        Whoever asks may be the thread that all others wait for. So it isn't the one that looks,
+        waits for a bounded time, and not at all for a look that has taken longer already.
+        """
+        if time.monotonic() < self._stuck_from:
+            look = threading.Thread(target=self.look, name="file-look", daemon=True)
+            look.start()
+            look.join(LOOK_TIMEOUT)
         return self.current
 
     def _reload(self, patience: int) -> None:

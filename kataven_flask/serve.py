@@ -83,6 +83,10 @@ class Server:
         self._server.in_drain = False
         self._wake = self._server.pull_trigger
         self._server.pull_trigger = lambda: None if tasks.is_reader() else self._wake()
+        self._accept_one = self._server.handle_accept
+        self._server.handle_accept = self._accept
+        self._tasks = tasks
+        self._given = 0
         self._stopping = False
 
     def run(self) -> None:
@@ -107,7 +111,22 @@ class Server:
             self._wake()
 
     def _turn(self, timeout: float) -> None:
+        self._given = self._tasks.answered()
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
+
+    def _accept(self) -> None:
+        """Take in one connection, and one more for each answer that the last turn gave.
+
+        waitress takes in one a turn, which is enough where threads answer. Here a turn is long
+        once hundreds ask on kept connections, and who is new would wait for many of them. To take
+        in all at any time would give one worker what the others should have.
+        """
+        room = CONNECTION_LIMIT - len(self._map)
+        for _ in range(max(1, min(1 + self._given, room))):
+            known = len(self._server.active_channels)
+            self._accept_one()
+            if len(self._server.active_channels) == known:
+                break
 
     def _accept_the_waiting(self) -> None:
         """Take in whoever has connected by now; closing the socket would cut them off."""

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from kataven_flask import live as live_module
 from kataven_flask.document import looking
 from kataven_flask.document.faults import FaultyDocumentError
 from kataven_flask.errors import ConfigurationError
@@ -32,6 +33,7 @@ from kataven_flask.live import (
 )
 from kataven_flask.registry import Registry, load_registry
 from kataven_flask.signing import KeyRing
+from tests.running import wait_until
 from tests.support import KEY, NOON, OTHER_KEY, acme, document, other
 
 PROMISED = 2.0
@@ -62,7 +64,7 @@ deadline = time.monotonic() + 10
 while live.current.audience != "second" and time.monotonic() < deadline:
     time.sleep(0.01)
 assert slow.lock.acquire(timeout=1)
-print(live.current.audience, flush=True)
+os.write(1, f"{live.current.audience}\\n".encode())  # in one piece; both have one pipe
 if child:
     os.waitpid(child, 0)
 """
@@ -798,6 +800,31 @@ class TestTheKeyRing:
         assert slow.latest() is ring.current
         end.set()
         looking.join(PATIENCE)
+
+    def test_a_look_that_hangs_is_nobody_elses(
+        self, ring: Live[KeyRing], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who asks for the latest waits a bounded time, and once the files hang, not at all."""
+        monkeypatch.setattr(live_module, "LOOK_TIMEOUT", 0.05)
+        asked, end = threading.Semaphore(0), threading.Event()
+
+        def held_up() -> str:
+            asked.release()
+            assert end.wait(PATIENCE)
+            return ring.current.revision
+
+        slow = Live("slow", lambda: ring.current, lambda: "")
+        slow._fingerprint = held_up  # noqa: SLF001 - a file system that hangs, nothing less
+        assert slow.latest() is ring.current
+        assert asked.acquire(timeout=PATIENCE)
+        monkeypatch.setattr(live_module, "LOOK_TIMEOUT", 10 * PATIENCE)
+        for _ in range(3):
+            assert slow.latest() is ring.current
+        end.set()
+        wait_until(
+            lambda: slow.latest() is ring.current and asked.acquire(blocking=False),
+            "the files are looked at again",
+        )
 
     def test_nobody_waits_longer_than_promised(self) -> None:
         """Such a wait is shorter than a change is promised to take."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, Final
 
 import redis
@@ -49,7 +51,47 @@ def client_of(address: RedisAddress) -> Client:
         options |= {"ssl": True, **verify, **address.options}
     if address.is_cluster:
         return redis.RedisCluster(**options)
-    return redis.Redis(db=address.database, **options)
+    client = redis.Redis(db=address.database, **options)
+    pool: Any = client.connection_pool
+    pool.connection_class = _bounded(pool.connection_class)
+    return client
+
+
+def _bounded(kind: Any) -> Any:
+    """Return a class of connections that are made in time, or not at all.
+
+    The system looks a name up for as long as it likes: with a name server that is away, 10 s and
+    more. That thread may be the one that reads all requests, so another one does it.
+    """
+
+    class Bounded(kind):  # type: ignore[misc]
+        def _connect(self) -> Any:
+            return _within(CONNECT_TIMEOUT + ANSWER_TIMEOUT, super()._connect)
+
+    return Bounded
+
+
+def _within(seconds: float, connect: Callable[[], Any]) -> Any:
+    made: Future[Any] = Future()
+
+    def run() -> None:
+        try:
+            made.set_result(connect())
+        except Exception as error:  # noqa: BLE001 - it is raised where it is waited for
+            made.set_exception(error)
+
+    threading.Thread(target=run, name="redis-connect", daemon=True).start()
+    try:
+        return made.result(seconds)
+    except TimeoutError:
+        made.add_done_callback(_close)
+        raise
+
+
+def _close(made: Future[Any]) -> None:
+    """Close a socket that came too late."""
+    if made.exception() is None:
+        made.result().close()
 
 
 class Connections:
