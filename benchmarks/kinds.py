@@ -52,6 +52,7 @@ def _limit(threads: int) -> list[Kind]:
     waitress = _waitress(OWN, threads)
     return [
         Kind("bare WSGI", (*waitress, "benchmarks.bare:wsgi")),
+        Kind("bare WSGI, our server", (sys.executable, "-m", "benchmarks.bare", "{port}")),
         Kind("bare Flask", (*waitress, "benchmarks.bare:flask")),
     ]
 

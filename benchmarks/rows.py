@@ -94,6 +94,7 @@ _OURS: Final = (
 _PEERS: Final = ("Express", "FastAPI, uvicorn", "FastAPI, granian", "flask-jwt-extended")
 ROWS: Final = (
     Row("bare WSGI", "limit", "bare WSGI", loads.two_bytes),
+    Row("bare WSGI, our server", "limit", "bare WSGI, our server", loads.two_bytes),
     Row("bare Flask", "limit", "bare Flask", loads.two_bytes),
     *_OURS,
     *(Row(f"guest: {each}", "peers", each, loads.guest) for each in _PEERS),

@@ -69,6 +69,7 @@ TARGETS: Final = (
     Target("refresh on SQLite against guest", "refresh, SQLite", ("guest",), 0.6),
     Target("refresh on Redis against guest", "refresh, Redis", ("guest",), 0.5),
     Target("two processes against one", "guest, two processes", ("guest",), 1.8, by_rate=True),
+    Target("guest against the bare limit of our own server", "guest", ("bare WSGI, our server",)),
     Target("guest against Express, key parsed once", "guest", (f"guest: Express{TUNED}",)),
     Target("guest against flask-jwt-extended, key parsed once", "guest", (f"{_FLASK}{TUNED}",)),
     Target(
