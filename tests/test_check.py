@@ -19,6 +19,7 @@ from kataven_flask.cli import main
 from kataven_flask.document.faults import DocumentPath, FaultyDocumentError
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.registry import load_registry
+from kataven_flask.text import printable
 from tests.support import KEY, SECRET, document
 
 SMALL = """\
@@ -454,6 +455,6 @@ def test_any_value_is_told_in_our_words(tmp_path: Path, path: DocumentPath, valu
                 r"\b([Ii]nput|should be|should have|instance of)\b", fault.message
             ), fault
             assert "can't be used" not in fault.message
-            assert str(fault).isprintable()
+            assert str(fault) == printable(str(fault))
     except ConfigurationError:  # pragma: no cover
         pytest.fail("a file that is there is read")
