@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from waitress.server import create_server
 
 from kataven_flask.channels import SEND_AT_ONCE, Channel, MayWait, Tasks, always
 from kataven_flask.listening import BACKLOG
+from kataven_flask.shares import Share
 
 MAX_REQUEST_BODY: Final = 1024 * 1024
 """Bytes that waitress takes in at all; the app's own limit is far lower and explains itself."""
@@ -44,9 +46,10 @@ class Server:
         trusted_proxy: The address of the reverse proxy whose `X-Forwarded-For` and
             `X-Forwarded-Proto` are believed; None for none.
         may_wait: Tells which requests may wait; the others are answered one after another.
+        share: This process' share of all connections, where others accept them, too.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - an option each
         self,
         app: WsgiApp,
         listener: socket.socket,
@@ -54,6 +57,7 @@ class Server:
         trusted_proxy: str | None = None,
         *,
         may_wait: MayWait = always,
+        share: Share | None = None,
     ) -> None:
         self._map: dict[int, Any] = {}
         tasks = Tasks(threads, may_wait)
@@ -86,6 +90,7 @@ class Server:
         self._accept_one = self._server.handle_accept
         self._server.handle_accept = self._accept
         self._tasks = tasks
+        self._share = share
         self._given = 0
         self._stopping = False
 
@@ -112,6 +117,8 @@ class Server:
 
     def _turn(self, timeout: float) -> None:
         self._given = self._tasks.answered()
+        if self._share is not None:
+            self._share.show(len(self._server.active_channels))
         wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
 
     def _accept(self) -> None:
@@ -124,6 +131,11 @@ class Server:
         room = CONNECTION_LIMIT - len(self._map)
         for _ in range(max(1, min(1 + self._given, room))):
             known = len(self._server.active_channels)
+            if self._share is not None:
+                self._share.show(known)
+                if not self._server.in_drain and self._share.leaves_to_others():
+                    os.sched_yield()
+                    break
             self._accept_one()
             if len(self._server.active_channels) == known:
                 break

@@ -23,6 +23,7 @@ LAYERS = [
         "assets",
         "look_alikes",
         "packing",
+        "shares",
         "text",
         "times",
         "turns",

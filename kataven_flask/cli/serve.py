@@ -27,6 +27,7 @@ from kataven_flask.origins import Origin
 from kataven_flask.registry import Registry
 from kataven_flask.serve import Server, WsgiApp
 from kataven_flask.settings import Settings, checked_issuer, checked_proxy
+from kataven_flask.shares import Counts, Share
 from kataven_flask.signing import Algorithm
 from kataven_flask.standing import SPEAKER, Board, Company
 from kataven_flask.store import public_url
@@ -125,15 +126,15 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
         watch=False,  # a thread would not outlive the fork; each worker starts its own
     )
 
-    def make_server(app: WsgiApp, may_wait: MayWait) -> Server:
-        return Server(app, listener, threads, trusted_proxy, may_wait=may_wait)
+    def make_server(app: WsgiApp, may_wait: MayWait, share: Share | None) -> Server:
+        return Server(app, listener, threads, trusted_proxy, may_wait=may_wait, share=share)
 
     sys.exit(_run(settings, make_server, listener, workers, admin_listener))
 
 
 def _run(
     settings: Settings,
-    make_server: Callable[[WsgiApp, MayWait], Server],
+    make_server: Callable[[WsgiApp, MayWait, Share | None], Server],
     listener: socket.socket,
     workers: int,
     admin_listener: socket.socket | None,
@@ -142,12 +143,14 @@ def _run(
     parts = parts_of(app)
     company = Company(workers + 1, parts.watch, parts.live, parts.ring)
     company.join(SPEAKER)
+    counts = Counts(workers)
     addresses = [_address(each) for each in (listener, admin_listener) if each is not None]
 
     def work(place: int) -> Server:
         company.join(place)
         parts.watch.start()
-        return make_server(app, parts.may_wait)
+        share = Share(counts, place - 1) if workers > 1 else None
+        return make_server(app, parts.may_wait, share)
 
     def ready() -> None:
         _announce(settings, parts.live.current, *addresses)
