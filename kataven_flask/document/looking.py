@@ -21,7 +21,7 @@ Mark: TypeAlias = tuple[int, int, int, int]
 Sight: TypeAlias = Mapping[str, Mark]
 """The files that were there, each with its mark; nothing where they couldn't be looked at."""
 
-SHARE: Final = 0.02
+SHARE: Final = 0.005
 """Of a core, which looking at everything may take at the most."""
 SHARE_OF_EDITS: Final = 0.1
 """The same, while somebody goes on writing."""
