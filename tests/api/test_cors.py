@@ -52,6 +52,21 @@ def test_no_page_can_read_a_backends_refusal(service: Service, recipe: Recipe) -
     assert cors(recipe.earn(service)) == {}
 
 
+def test_what_the_routes_write_is_what_flask_cors_adds(service: Service) -> None:
+    """An answer that brings its headers for CORS along has those of one that was given them."""
+    token = service.guest().get_json()["refresh_token"]
+    visitor = service.user_token().get_json()["token"]
+    own = [
+        service.config(),
+        service.guest(),
+        service.refresh(token),
+        service.exchange(token=visitor),
+    ]
+    given = service.logout(service.guest().get_json()["refresh_token"])
+    assert [answer.status_code for answer in (*own, given)] == [200, 200, 200, 200, 204]
+    assert [cors(answer) for answer in own] == [cors(given)] * len(own)
+
+
 def test_a_page_can_read_every_success(service: Service) -> None:
     """Config, guest, exchange, refresh, logout, the keys and the widget are open."""
     guest = service.guest()
