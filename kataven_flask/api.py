@@ -48,7 +48,7 @@ NEVER_WAITS: Final = frozenset(
 WAITS_FOR_STATE: Final = frozenset(
     f"{API}/auth/{name}" for name in ("exchange", "refresh", "logout", "revoke")
 )
-"""What waits for the state store and nothing else."""
+"""What waits for the state store, and seldom for the key ring's file."""
 
 CONFIG_CACHE: Final = "public, max-age=60, stale-while-revalidate=300"
 WIDGET_CACHE: Final = "public, max-age=300, stale-while-revalidate=86400"

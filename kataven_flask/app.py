@@ -61,7 +61,8 @@ class Parts:
         """Tell whether a request for this path may have to wait: for the state, or for a file."""
         if path in NEVER_WAITS:
             return False
-        return path not in WAITS_FOR_STATE or not self.store.is_prompt
+        # A token whose key isn't known here has the key ring's file looked at, whoever sends it.
+        return path not in WAITS_FOR_STATE or not (self.store.is_prompt and self.ring.is_prompt)
 
     def close(self) -> None:
         """Stop watching the files, and let go of the state."""

@@ -26,6 +26,8 @@ SETTLE_LOOKS: Final = 5
 """Looks after which files that go on changing are taken as they are, 0.8 s after the first."""
 LOOK_TIMEOUT: Final = 1.0
 """Seconds to wait for a look, which a file server that is away may hold up."""
+PROMPT: Final = 0.02
+"""Seconds that the last look may have taken, for everybody to wait for the next."""
 
 _TRIES: Final = 20
 """How often a start reads files that change meanwhile."""
@@ -110,6 +112,7 @@ class Live(Generic[_T]):
         self._looks = 0
         self._looking = threading.Lock()
         self._stuck_from = math.inf
+        self._took = 0.0
         self._begun: _Begun[_T] | None = None
         self.current: _T = self._first()
         self.since = clock()
@@ -133,12 +136,14 @@ class Live(Generic[_T]):
             patience: How many looks may each find another state until it is taken.
         """
         if self._looking.acquire(timeout=LOOK_TIMEOUT):
-            self._stuck_from = time.monotonic() + LOOK_TIMEOUT
+            began = time.monotonic()
+            self._stuck_from = began + LOOK_TIMEOUT
             try:
                 with suppress(MovedError):  # the next look has the rest
                     self._reload(patience)
             finally:
                 self._stuck_from = math.inf
+                self._took = time.monotonic() - began
                 self._looking.release()
 
     def look(self) -> None:
@@ -147,6 +152,11 @@ class Live(Generic[_T]):
             self.reload(self._patience)
         except Exception:  # noqa: BLE001 - no fault of one look may end the looking
             _log.exception("%s reload failed; the last good one stays in force", self.name)
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether the next look is likely to be done at once, as the last one was."""
+        return self._took < PROMPT and time.monotonic() < self._stuck_from
 
     def latest(self) -> _T:
         """Look at the files now, and return what is in force.

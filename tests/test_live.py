@@ -826,6 +826,17 @@ class TestTheKeyRing:
             "the files are looked at again",
         )
 
+    def test_a_look_that_takes_its_time_is_remembered(
+        self, ring: Live[KeyRing], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nobody who has others waiting looks after a slow look, until one was quick again."""
+        told = [ring.is_prompt]
+        for prompt in (0.0, PATIENCE):
+            monkeypatch.setattr(live_module, "PROMPT", prompt)
+            ring.look()
+            told.append(ring.is_prompt)
+        assert told == [True, False, True]
+
     def test_nobody_waits_longer_than_promised(self) -> None:
         """Such a wait is shorter than a change is promised to take."""
         assert LOOK_TIMEOUT < PROMISED

@@ -13,6 +13,7 @@ from typing import Any, Final
 import pytest
 from werkzeug.test import TestResponse
 
+from kataven_flask import live
 from kataven_flask.api import NEVER_WAITS, WAITS_FOR_STATE
 from kataven_flask.app import parts_of
 from kataven_flask.store import breaker, sqlite
@@ -306,6 +307,17 @@ def test_who_needs_the_store_waits_where_it_is_slow(
     with locked(state):
         assert refused(call()) == DOWN
     assert parts.may_wait(f"{API}/auth/{action}")
+
+
+def test_who_may_have_the_key_ring_looked_at_waits_where_that_is_slow(
+    stored: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token of a stranger's costs a look at the file: no way to stop a server by a slow disk."""
+    parts = parts_of(stored.app)
+    monkeypatch.setattr(live, "PROMPT", 0.0)
+    parts.ring.look()
+    assert all(parts.may_wait(path) for path in WAITS_FOR_STATE)
+    assert not any(parts.may_wait(path) for path in NEVER_WAITS)
 
 
 def test_what_needs_no_store_never_waits(stored: Service, state: Path) -> None:
