@@ -47,6 +47,9 @@ PARTS: Final = (
     ("(kataven_flask/store/", "the state store"),
     ("(kataven_flask/channels", "waitress: parse, environ, header"),
     ("(kataven_flask/api", "reading the request, writing the answer"),
+    ("(kataven_flask/answers", "reading the request, writing the answer"),
+    ("(kataven_flask/cors", "reading the request, writing the answer"),
+    ("(kataven_flask/incoming", "reading the request, writing the answer"),
     ("(kataven_flask/body", "reading the request, writing the answer"),
     ("(kataven_flask/", "the checks and the session"),
 )

@@ -12,14 +12,13 @@ from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kataven_flask import errors
+from kataven_flask.answers import refuse, request_id
 from kataven_flask.api import (
     NEVER_WAITS,
     RETRY_AFTER_STATE,
     WAITS_FOR_STATE,
     Health,
     add_routes,
-    refuse,
-    request_id,
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
 from kataven_flask.handshake import Handshake

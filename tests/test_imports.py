@@ -65,7 +65,8 @@ LAYERS = [
     ["messages", "metrics", "refused_origins"],
     ["checks", "sessions"],
     ["handshake", "outlook"],
-    ["inspection", "throttle", "refusals"],
+    ["inspection", "throttle", "refusals", "cors"],
+    ["answers", "incoming"],
     ["api"],
     ["app", "channels", "listening"],
     ["serve", "admin", "wsgi"],
@@ -118,8 +119,8 @@ MAY_IMPORT_NOTHING_OF_OURS = [
 ]
 
 KNOWN_TO = {
-    "flask": {"api", "app", "demo", "wsgi"},
-    "flask_cors": {"api", "demo"},
+    "flask": {"answers", "api", "app", "cors", "demo", "incoming", "wsgi"},
+    "flask_cors": {"cors", "demo"},
     "werkzeug": {"api", "app", "demo", "wsgi"},
     "jwt": {"tokens", "verify"},
     "itsdangerous": {"tokens"},
@@ -144,7 +145,7 @@ KNOWN_TO = {
     "idna": {"origins"},
     "publicsuffixlist": {"origins"},
     "limits": {"throttle"},
-    "orjson": {"api", "tokens"},
+    "orjson": {"answers", "tokens"},
     "waitress": {"channels", "serve"},
     "minify": {"packing"},
     "zopfli": {"packing"},
