@@ -13,6 +13,7 @@ from kataven_flask import answers, errors, incoming
 from kataven_flask.body import text_member
 from kataven_flask.cors import API, READABLE, open_cors
 from kataven_flask.handshake import Handshake
+from kataven_flask.headers import CROSS_ORIGIN
 from kataven_flask.messages import UserTokenRequest
 from kataven_flask.refusals import refusal_headers
 from kataven_flask.signing import JWKS_MAX_AGE
@@ -179,8 +180,7 @@ def _add_public_routes(
         response.vary.add("Accept-Encoding")
         response.add_etag()
         response.headers["Cache-Control"] = WIDGET_CACHE
-        # A page with a Cross-Origin-Embedder-Policy may load it too.
-        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        response.headers.update(CROSS_ORIGIN)
         return answers.unless_known(response, response.get_etag()[0])
 
     types = widget_types()

@@ -22,6 +22,7 @@ from kataven_flask.api import (
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
 from kataven_flask.handshake import Handshake
+from kataven_flask.headers import with_secured_headers
 from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
 from kataven_flask.refused_origins import RefusedOrigins
@@ -131,6 +132,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     watch = Watch(live, ring, refused)
     app.extensions["kataven"] = Parts(live, ring, refused, watch, store)
     _add_error_handlers(app)
+    app.wsgi_app = with_secured_headers(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.watch:
         watch.start()
     return app
