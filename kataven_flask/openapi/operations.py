@@ -137,8 +137,9 @@ def json_content(name: str, schema: str, media_type: str = "application/json") -
 REQUEST_ID: Final = parameter(
     "header",
     "X-Request-Id",
-    "A name for the request, of your own; an error repeats it. One of another shape is ignored.",
-    {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"},
+    "A name for the request, of your own: 8 to 64 letters, digits, `.`, `_` and `-`. An error"
+    " repeats it. Another one is ignored.",
+    {"type": "string", "examples": ["order-4711-help"]},
 )
 ORIGIN: Final = parameter(
     "header",
@@ -172,7 +173,7 @@ def options(operation: Operation) -> JsonObject:
         "summary": "The methods of this path",
         "description": "A browser's preflight, which a browser may keep; or a plain question.",
         "security": [],
-        "parameters": [each for each in operation.parameters if each["in"] == "path"],
+        "parameters": [],
         "responses": {
             "200": {"description": "The methods of this path.", "headers": {**own, **shared}},
             **responses(name, (), shared),

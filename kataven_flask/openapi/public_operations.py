@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 
 from kataven_flask import errors
@@ -15,7 +16,6 @@ from kataven_flask.openapi.operations import (
     Operation,
     answer,
     json_content,
-    parameter,
 )
 from kataven_flask.openapi.refusals import refusal_headers
 from kataven_flask.signing import JWKS_MAX_AGE
@@ -35,7 +35,7 @@ _BY_ENCODING: Final = {
 
 def public_operations() -> tuple[Operation, ...]:
     """Return what anyone may read."""
-    return (_jwks(), _widget(), _types(), _openapi(), _docs(), _docs_file())
+    return (_jwks(), _widget(), _types(), _openapi(), _docs(), *_looks())
 
 
 def operator_operations() -> tuple[Operation, ...]:
@@ -138,24 +138,19 @@ def _docs() -> Operation:
     )
 
 
-def _docs_file() -> Operation:
-    names = {"type": "string", "enum": list(DOCS_FILES)}
-    media_types = {kind.partition(";")[0]: None for kind in DOCS_FILES.values()}
-    content = {name: part for each in media_types for name, part in _text(each).items()}
-    return Operation(
-        name="docs-file",
-        method="GET",
-        path="/docs/{file}",
-        tag=ANYONE,
-        summary="What that page looks like",
-        description="Its style and its icon.",
-        parameters=(
-            parameter("path", "file", "Which.", names, required=True),
-            IF_NONE_MATCH,
-        ),
-        answers=_file(DOCS_CACHE, content),
-        refusals=(errors.NotFound,),
-    )
+def _looks() -> Iterable[Operation]:
+    """Return what that page looks like."""
+    for name, content_type in DOCS_FILES.items():
+        yield Operation(
+            name=name.replace(".", "-"),
+            method="GET",
+            path=f"/docs/{name}",
+            tag=ANYONE,
+            summary="What the page looks like",
+            description="Served with the page.",
+            parameters=(IF_NONE_MATCH,),
+            answers=_file(DOCS_CACHE, _text(content_type.partition(";")[0])),
+        )
 
 
 def _healthz() -> Operation:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Flask, Response, request
 
-from kataven_flask import answers, errors
+from kataven_flask import answers
 from kataven_flask.openapi.keeping import DOCS_CACHE, DOCS_FILES
 
 
@@ -23,11 +25,8 @@ def add_docs_routes(app: Flask) -> None:
     def docs() -> Response:
         return _kept("page.html")
 
-    @app.get("/docs/<name>")
-    def docs_file(name: str) -> Response:
-        if name not in DOCS_FILES:
-            raise errors.NotFound("no such path here")
-        return _kept(name)
+    for name in DOCS_FILES:
+        app.get(f"/docs/{name}", endpoint=name.replace(".", "-"))(partial(_kept, name))
 
 
 def _kept(name: str) -> Response:
