@@ -24,6 +24,11 @@ _NO_CRYPTOGRAPHY: Final = (
     "sessions can't be verified without cryptography: pip install 'pyjwt[crypto]'"
 )
 _REQUIRED: Final = ["exp", "iat", "jti", "sub", "iss", "aud", "sid"]
+_TEXTS: Final = ("sub", "sid", "tenant", "agent_id", "client_key", "origin", "visitor_type")
+_OPTIONAL_TEXTS: Final = ("name", "email", "guest_id")
+_TIMES: Final = ("exp", "iat", "auth_time")
+_LAST: Final = 2**32
+"""Seconds since the epoch (2106): a later time is a mistake, and may be no date."""
 
 
 class InvalidSession(Exception):
@@ -147,6 +152,7 @@ class SessionVerifier:
 
 
 def _session(claims: dict[str, Any]) -> Session:
+    _require_types(claims)
     return Session(
         visitor_id=claims["sub"],
         visitor_type=claims["visitor_type"],
@@ -161,3 +167,12 @@ def _session(claims: dict[str, Any]) -> Session:
         email=claims.get("email"),
         guest_id=claims.get("guest_id"),
     )
+
+
+def _require_types(claims: dict[str, Any]) -> None:
+    """Raise InvalidSession where a claim isn't of the type that `Session` promises."""
+    texts = all(isinstance(claims[name], str) for name in _TEXTS)
+    optional = all(isinstance(claims.get(name), str | None) for name in _OPTIONAL_TEXTS)
+    times = all(type(claims[name]) is int and 0 <= claims[name] < _LAST for name in _TIMES)
+    if not (texts and optional and times and claims["visitor_type"] in {"guest", "user"}):
+        raise InvalidSession("not a live session token: a claim is of another type")
