@@ -15,7 +15,7 @@ from typing import Any, Final, get_args
 
 import jwt
 import orjson
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadData, BadSignature, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from kataven_flask.errors import KatavenError
@@ -247,7 +247,7 @@ class Tokens:
             members: dict[str, Any] = orjson.loads(payload)
             session = Session(**members.pop("session"))
             claims = RefreshClaims(session=session, **members)
-        except (BadSignature, ValueError, TypeError, LookupError, AttributeError) as error:
+        except (BadData, ValueError, TypeError, LookupError, AttributeError) as error:
             raise BadTokenError("it was not signed here") from error
         _require_texts(session)
         _require_numbers(claims)

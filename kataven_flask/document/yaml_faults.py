@@ -21,7 +21,7 @@ MAX_DEPTH: Final = 64
 _BASE: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Loader(_BASE):  # type: ignore[misc]  # whichever of the two there is
+class Loader(_BASE):  # type: ignore[misc, valid-type]  # whichever of the two there is
     """Reads YAML, but no nesting without end: the C loader goes down until the process crashes."""
 
     _depth = 0
