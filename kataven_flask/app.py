@@ -22,6 +22,7 @@ from kataven_flask.api import (
     request_id,
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
+from kataven_flask.entry import with_entry
 from kataven_flask.handshake import Handshake
 from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
@@ -132,6 +133,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     watch = Watch(live, ring, refused)
     app.extensions["kataven"] = Parts(live, ring, refused, watch, store)
     _add_error_handlers(app)
+    entered = with_entry(app.wsgi_app, settings.proxies, settings.hsts)
+    app.wsgi_app = entered  # type: ignore[assignment, method-assign]
     if settings.watch:
         watch.start()
     return app
