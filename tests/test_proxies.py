@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
+from pathlib import Path
 from typing import Final
 
 import pytest
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from kataven_flask.proxies import Proxies, address_of, is_https
 
+PAGE: Final = (Path(__file__).parent.parent / "docs" / "deployment.md").read_text()
 PEER: Final = "10.0.1.1"
 OUTER: Final = "10.0.1.2"
 CLIENT: Final = "203.0.113.9"
@@ -152,6 +155,18 @@ def test_the_client_is_the_last_one_vouched_for(
 ) -> None:
     """The Nth entry from the right, where each hop before it is one of the proxies."""
     assert Proxies.parse(TRUSTED, count).client(peer, forwarded_for) == client
+
+
+def test_the_page_has_a_row_for_each_case() -> None:
+    """What docs/deployment.md says of a chain is so."""
+    section = PAGE.split("### Whose request it is")[1].split("\n#")[0]
+    (trusted,) = re.findall("With `'([^']+)'`:", section)
+    row = r"(?m)^\| `([\d.]+)` \| (?:`(.*)`)? ?\| `([\d.]+)` \| `([\d.]+)` \|"
+    rows = re.findall(row, section)
+    assert len(rows) == 6
+    for peer, forwarded_for, *clients in rows:
+        for count, client in enumerate(clients, 1):
+            assert Proxies.parse(trusted, count).client(peer, forwarded_for) == client
 
 
 @pytest.mark.parametrize(("entry", "address"), ENTRIES.items(), ids=range(len(ENTRIES)))

@@ -292,6 +292,48 @@ class TestAServer:
         assert "Traceback" not in log
 
 
+class _BySocket(http.client.HTTPConnection):
+    """A connection by a Unix socket."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(BOUND)
+        self.sock.connect(self.host)
+
+
+def is_listening(path: str) -> bool:
+    """Tell whether somebody takes connections at a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_proxy_that_comes_by_a_unix_socket_is_believed_as_unix(tmp_path: Path, name: str) -> None:
+    """Each visitor that it names has a limit of its own, although it has no address itself."""
+    content = document(limits={"guest_per_minute": 1})
+    (tmp_path / "tenants.yaml").write_text(yaml.safe_dump(content))
+    path = str(tmp_path / "s")
+    words = ["1" if word == str(WORKERS) else word for word in command(name, 8000)]
+    if name == "granian":
+        place = words.index("--host")
+        words[place : place + 4] = ["--uds", path]
+    prefix = "unix:" if name == "gunicorn" else ""
+    words = [word.replace("127.0.0.1:8000", prefix + path) for word in words]
+
+    def guest(visitor: str) -> int:
+        headers = {"Origin": ORIGIN, "X-Forwarded-For": visitor}
+        with closing(_BySocket(path)) as where:
+            where.request("POST", GUEST, json.dumps({"client_key": KEY}), headers)
+            return where.getresponse().status
+
+    environ = settings(KATAVEN_TRUSTED_PROXIES="unix")
+    with running(*words, cwd=tmp_path, own_group=True, **environ) as server:
+        server.wait_for(WORKER_IS_UP[name])
+        wait_until(lambda: is_listening(path), "it listens")
+        asked = [guest(each) for each in ("192.0.2.1", "192.0.2.2", "192.0.2.1")]
+        assert asked == [200, 200, 429]
+
+
 @pytest.mark.parametrize(("name", "status"), [("gunicorn", 4), ("uwsgi", 22)])
 def test_what_cant_be_started_isnt_tried_for_ever(tmp_path: Path, name: str, status: int) -> None:
     """A file that isn't there is told in a line, and the server ends."""
