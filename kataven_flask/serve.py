@@ -43,28 +43,21 @@ class Server:
         app: The WSGI app.
         listener: A listening socket.
         threads: How many requests that may wait it works on at once.
-        trusted_proxy: The address of the reverse proxy whose `X-Forwarded-For` and
-            `X-Forwarded-Proto` are believed; None for none.
         may_wait: Tells which requests may wait; the others are answered one after another.
         share: This process' share of all connections, where others accept them, too.
     """
 
-    def __init__(  # noqa: PLR0913 - an option each
+    def __init__(
         self,
         app: WsgiApp,
         listener: socket.socket,
         threads: int,
-        trusted_proxy: str | None = None,
         *,
         may_wait: MayWait = always,
         share: Share | None = None,
     ) -> None:
         self._map: dict[int, Any] = {}
         tasks = Tasks(threads, may_wait)
-        proxy: dict[str, Any] = {}
-        if trusted_proxy is not None:
-            headers = {"x-forwarded-for", "x-forwarded-proto"}
-            proxy = {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": headers}
         self._server = create_server(
             app,
             map=self._map,
@@ -78,8 +71,7 @@ class Server:
             channel_timeout=IDLE_TIMEOUT,
             backlog=BACKLOG,
             asyncore_use_poll=True,
-            clear_untrusted_proxy_headers=True,
-            **proxy,
+            clear_untrusted_proxy_headers=False,  # the app itself chooses whom to believe
         )
         # Not as an option, of which waitress says that it will go; without it, two packets do.
         self._server.adj.send_bytes = SEND_AT_ONCE
