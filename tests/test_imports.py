@@ -29,7 +29,7 @@ LAYERS = [
         "turns",
         "verify",
     ],
-    ["origins", "keys", "body", "durations"],
+    ["origins", "keys", "body", "durations", "places"],
     ["doctor.target", "doctor.wire"],
     ["doctor.words"],
     ["doctor.browser"],
