@@ -28,6 +28,8 @@ IDLE_TIMEOUT: Final = 30
 """Seconds without a request until a connection is closed; a proxy's must be shorter."""
 AT_ONCE: Final = 16
 """Connections that give way together, as to choose them takes a look at all."""
+GRACE: Final = 1.0
+"""Seconds for which a client counts as being about to send, or to take, what it is waited for."""
 CROWD: Final = 10
 """One address with more than this part (1/10) of all places gives way before all others."""
 RESERVED: Final = 256
@@ -137,12 +139,20 @@ class Places:
         """Close some of the connections whose clients are waited for; False where none are."""
         of_address = Counter(connection.addr[0] for connection in self._held.values())
         most = self._bounds.connections // CROWD
+        lately = self._clock() - GRACE
+
+        def rank(place: tuple[Waits, float, Held]) -> tuple[bool, bool, int, float]:
+            kind, since, connection = place
+            is_late = since < lately
+            is_one_of_few = of_address[connection.addr[0]] <= most
+            return is_one_of_few, not is_late, kind if is_late else 0, since
+
         waiting = [
-            (of_address[connection.addr[0]] <= most, *waits, id(connection), connection)
+            (*waits, connection)
             for connection in self._held.values()
             if connection is not newcomer and (waits := connection.waits()) is not None
         ]
-        for _, kind, _, _, connection in heapq.nsmallest(AT_ONCE, waiting):
+        for kind, _, connection in heapq.nsmallest(AT_ONCE, waiting, key=rank):
             self._gave_way += 1
             if kind in {Waits.BEGINNING, Waits.REST_OF_REQUEST}:
                 connection.refuse(_full())

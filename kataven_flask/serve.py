@@ -27,8 +27,9 @@ from kataven_flask.listening import BACKLOG
 from kataven_flask.places import Bounds, Places
 from kataven_flask.shares import Share
 
-MAX_REQUEST_BODY: Final = 1024 * 1024
-"""Bytes that waitress takes in at all; the app's own limit is far lower and explains itself."""
+MAX_REQUEST_BODY: Final = 128 * 1024
+"""Bytes that waitress takes in at all, as every connection may; the app's own limit is far lower.
+Whoever sends more may be cut off before they have read why."""
 DRAIN_TIMEOUT: Final = 10.0
 """Seconds that the requests in flight have to end after `stop`."""
 SETTLE: Final = 0.2
@@ -92,6 +93,7 @@ class Server:
             ident="kataven-flask",
             expose_tracebacks=False,
             max_request_body_size=MAX_REQUEST_BODY,
+            inbuf_overflow=MAX_REQUEST_BODY,  # no file for a body
             max_request_header_size=HEADER_LIMIT,
             connection_limit=sys.maxsize,  # ours are `bounds`, and so are the times
             channel_timeout=sys.maxsize,
