@@ -30,6 +30,7 @@ HEADER_LINES: Final = 100
 """Lines of a request's header; a browser and two proxies send half as many."""
 _TLS_HANDSHAKE: Final = b"\x16\x03"
 """How it begins (RFC 8446, section 5.1)."""
+_CODINGS: Final = re.compile(rb"(?im)^transfer-encoding:(.*)$")
 _VERSIONS: Final = ("1.1", "1.0")
 
 MayWait = Callable[[str], bool]
@@ -114,7 +115,7 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
     def parse_header(self, header_plus: bytes) -> None:
         """Read a header; what another server may take for two requests is none (RFC 9112, 6.1)."""
         if header_plus.count(b"\r\n") > HEADER_LINES:
-            raise ParsingError(f"Over {HEADER_LINES} header lines")
+            raise ParsingError(errors.HeadersTooLarge(f"send at most {HEADER_LINES} lines"))
         if b"\r\n " in header_plus or b"\r\n\t" in header_plus:  # section 5.2
             raise ParsingError("A header is folded")
         try:
@@ -123,12 +124,19 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
             raise ParsingError("The header can't be read") from error
         if self.version not in _VERSIONS:
             raise ParsingError("Only HTTP/1.1 and HTTP/1.0 are spoken here")
-        if self.chunked and "CONTENT_LENGTH" in self.headers:
-            raise ParsingError("Both Content-Length and Transfer-Encoding")
+        if self.chunked:
+            self._check_chunked(header_plus)
         if "TRANSFER_ENCODING" in self.headers:  # which waitress takes out where it heeds it
             raise ParsingError("Transfer-Encoding is for HTTP/1.1")
         if "," in self.headers.get("HOST", ""):  # section 3.2; waitress joins what stands twice
             raise ParsingError("More than one Host")
+
+    def _check_chunked(self, header_plus: bytes) -> None:
+        if "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Both Content-Length and Transfer-Encoding")
+        codings = [coding.strip().lower() for coding in _CODINGS.findall(header_plus)]
+        if codings != [b"chunked"]:
+            raise ParsingError("More than one Transfer-Encoding")
 
 
 class Channel(HTTPChannel):  # type: ignore[misc]
@@ -258,8 +266,9 @@ def _path_of(task: Channel) -> str:
 def _as_refusal(request: Any) -> errors.Refusal:
     """Take what waitress refuses for a refusal of ours."""
     error = request.error
-    if isinstance(error, errors.Refusal):
-        return error
+    ours = getattr(error, "body", error)
+    if isinstance(ours, errors.Refusal):
+        return ours
     if isinstance(error, RequestHeaderFieldsTooLarge):
         if b"\n" in request.header_plus:
             return errors.HeadersTooLarge(f"send at most {HEADER_LIMIT // 1024} KiB")

@@ -51,6 +51,7 @@ _OUT_OF_FILES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 WsgiApp = Callable[..., Any]
 
 _log = logging.getLogger(__name__)
+logging.getLogger("waitress").setLevel(logging.WARNING)  # else a path for each who hangs up
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it has a line for each that waits
 
 
