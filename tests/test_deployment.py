@@ -29,7 +29,8 @@ import yaml
 from kataven_flask.body import MAX_BODY
 from kataven_flask.cli import main
 from kataven_flask.key_ring_file import open_key_ring
-from kataven_flask.serve import CONNECTION_LIMIT, DRAIN_TIMEOUT, IDLE_TIMEOUT
+from kataven_flask.places import CONNECTION_LIMIT, IDLE_TIMEOUT
+from kataven_flask.serve import DRAIN_TIMEOUT
 from kataven_flask.store import store_from_url
 from tests.nginx import CLIENT, GUEST, Answer, Proxy, answer_of, proxying
 from tests.redis_server import running_redis

@@ -31,7 +31,7 @@ LAYERS = [
         "turns",
         "verify",
     ],
-    ["origins", "keys", "body", "durations", "event_pipe", "event_windows", "proxies"],
+    ["origins", "keys", "body", "durations", "event_pipe", "event_windows", "places", "proxies"],
     ["doctor.target", "doctor.wire", "entry"],
     ["doctor.words"],
     ["doctor.browser"],

@@ -354,7 +354,7 @@ def test_a_header_that_is_refused_unread_is_refused_readably(tmp_path: Path) -> 
         headers = {"X-Padding": "x" * 40_000}
         connection.request("POST", GUEST, "{}", headers)
         response = connection.getresponse()
-        assert response.status == 400
-        assert response.headers["X-Error-Code"] == "invalid_request"
+        assert response.status == 431
+        assert response.headers["X-Error-Code"] == "headers_too_large"
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         connection.close()

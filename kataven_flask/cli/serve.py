@@ -24,6 +24,7 @@ from kataven_flask.errors import ConfigurationError
 from kataven_flask.listening import Address, bind
 from kataven_flask.live import Live, log_news
 from kataven_flask.origins import Origin
+from kataven_flask.places import Bounds, fitting
 from kataven_flask.proxies import MAX_HOPS
 from kataven_flask.registry import Registry
 from kataven_flask.serve import Server, WsgiApp
@@ -135,6 +136,7 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
         raise ConfigurationError(
             "--hsts needs --trusted-proxies: TLS ends at a proxy, and it alone can say so"
         )
+    bounds = _bounds(threads)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     listener = bind(Address.parse(listen))
     admin_listener = bind(Address.parse(admin, "--admin")) if admin is not None else None
@@ -150,9 +152,21 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     )
 
     def make_server(app: WsgiApp, may_wait: MayWait, share: Share | None) -> Server:
-        return Server(app, listener, threads, may_wait=may_wait, share=share)
+        return Server(app, listener, threads, may_wait=may_wait, share=share, bounds=bounds)
 
     sys.exit(_run(settings, make_server, listener, workers, admin_listener))
+
+
+def _bounds(threads: int) -> Bounds:
+    wanted = Bounds()
+    bounds = fitting(wanted, threads)
+    if bounds.connections < wanted.connections:
+        note(
+            f"Note: each worker takes {bounds.connections:,} connections at once, and not"
+            f" {wanted.connections:,}, as the system allows too few open files:"
+            " ulimit -n, or LimitNOFILE in systemd, raises them."
+        )
+    return bounds
 
 
 def _run(
