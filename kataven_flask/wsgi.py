@@ -14,6 +14,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.hardening import keep_memory_private
 from kataven_flask.settings import Settings, checked_proxy
 from kataven_flask.store import public_url
 
@@ -114,6 +115,7 @@ def _require_own_threads(uwsgi: Mapping[str, Any]) -> None:
 
 
 def _start() -> Flask:
+    keep_memory_private()
     _log_by_ourselves()
     uwsgi = _uwsgi_options()
     try:
