@@ -39,6 +39,7 @@ from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
 from kataven_flask.times import iso_utc
 from kataven_flask.tokens import Tokens
+from kataven_flask.traces import trace_of
 from kataven_flask.user_hash import user_hash
 
 STATE_KEPT: Final = 1.0
@@ -144,6 +145,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     throttle = Throttle(note_quota, store if store.counts else None, alone)
     handshake = Handshake(registry, tokens, store, throttle, events, settings.clock)
     app = _App("kataven_flask", static_folder=None)
+    app.config.update(DEBUG=False, TESTING=False)  # whatever FLASK_DEBUG says
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
@@ -249,7 +251,7 @@ def _add_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
-        _log.error("unhandled fault (request %s)", request_id(), exc_info=error)
+        _log.error("unhandled fault (request %s)\n%s", request_id(), trace_of(error))
         return refuse(errors.InternalError(f"quote {request_id()} to the operator"))
 
 

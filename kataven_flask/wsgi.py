@@ -13,6 +13,7 @@ from flask import Flask
 
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.hardening import keep_memory_private
 from kataven_flask.settings import Settings
 from kataven_flask.store import public_url
 
@@ -96,6 +97,7 @@ def _require_own_threads(uwsgi: Mapping[str, Any]) -> None:
 
 
 def _start() -> Flask:
+    keep_memory_private()
     _log_by_ourselves()
     uwsgi = _uwsgi_options()
     try:

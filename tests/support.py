@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.settings import Settings
+from tests.canary import HeardClient
 
 API: Final = "/api/v1/widget"
 ORIGIN: Final = "https://acme.com"
@@ -123,6 +124,7 @@ class Service:
         )
         self.settings = dataclasses.replace(defaults, **settings)
         self.app: Flask = create_app(self.settings)
+        self.app.test_client_class = HeardClient
         self.client: FlaskClient = self.app.test_client()
         Service.opened.append(self)
 
@@ -163,7 +165,7 @@ class Service:
     def user_token(self, secret: str | None = SECRET, **body: Any) -> TestResponse:
         """Call `user-token` as a backend; a key and a user are sent unless the test gives them."""
         headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
-        body = {"client_key": KEY, "user_id": "42", **body}
+        body = {"client_key": KEY, "user_id": "user-7f3a9c42", **body}
         return self.client.post(f"{API}/auth/user-token", json=body, headers=headers)
 
     def exchange(self, origin: str | None = ORIGIN, **body: Any) -> TestResponse:

@@ -179,7 +179,7 @@ def test_a_session_goes_on_whichever_server_is_met(site: Site) -> None:
 def test_a_visitor_token_is_spent_once_on_all_servers(site: Site) -> None:
     """A user who signed in on one server can't be signed in by the same token on the other."""
     bearer = {"Authorization": f"Bearer {SECRET}"}
-    minted = ask_as_backend(site.proxy, {"client_key": KEY, "user_id": "42"}, bearer)
+    minted = ask_as_backend(site.proxy, {"client_key": KEY, "user_id": "user-7f3a9c42"}, bearer)
     body = {"token": minted.json["token"]}
     answers = [site.proxy.ask("POST", f"{API}/auth/exchange", body) for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 400, 400, 400]

@@ -21,6 +21,7 @@ from kataven_flask.channels import MayWait
 from kataven_flask.cli.options import config_option, instance_option, state_option
 from kataven_flask.cli.output import counted, note
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.hardening import keep_memory_private
 from kataven_flask.listening import Address, bind
 from kataven_flask.live import Live, log_news
 from kataven_flask.origins import Origin
@@ -137,6 +138,7 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
             "--hsts needs --trusted-proxies: TLS ends at a proxy, and it alone can say so"
         )
     bounds = _bounds(threads)
+    keep_memory_private()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     listener = bind(Address.parse(listen))
     admin_listener = bind(Address.parse(admin, "--admin")) if admin is not None else None

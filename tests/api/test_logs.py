@@ -166,8 +166,10 @@ def test_no_header_writes_a_line_of_its_own(
 ) -> None:
     """What a stranger sends can't forge a log line."""
     caplog.set_level(logging.DEBUG)
+    session = service.guest().get_json()
     service.client.environ_base.update(hostile)
     service.guest(origin=None)
-    service.refresh(service.user_token().text, origin=None)
+    service.refresh(session["refresh_token"], origin=None)
+    service.user_token()
     assert not any("\n" in each.getMessage() for each in caplog.records)
     assert "INJECTED" not in caplog.text

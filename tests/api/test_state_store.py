@@ -179,7 +179,7 @@ def test_a_broken_file_fails_closed(stored: Service, state: Path, action: str) -
         "exchange": lambda: stored.exchange(token=prepared[0]),
         "refresh": lambda: stored.refresh(prepared[1]),
         "logout": lambda: stored.logout(prepared[1]),
-        "revoke": lambda: stored.revoke(user_id="42"),
+        "revoke": lambda: stored.revoke(user_id="user-7f3a9c42"),
     }[action]()
     assert refused(answer) == DOWN
 
