@@ -10,8 +10,9 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
+from pathlib import Path
 from typing import Any, Final
 
 from flask.testing import FlaskClient
@@ -35,13 +36,15 @@ SHAPES: Final = {
     "a private key": re.compile(r"BEGIN [A-Z ]*PRIVATE KEY"),
 }
 """What is secret by its look, whoever made it."""
+USER_ID: Final = "user-7f3a9c42"
+"""Who signs in where a test doesn't say who: nobody that a log would name by chance."""
 
 
 class Canary:
     """What must stay secret in one test, and what was said."""
 
     def __init__(self) -> None:
-        self._secrets: dict[str, str] = {}
+        self._secrets: dict[str, str] = {USER_ID: "user_id"}
         self._said: dict[str, str] = {}
 
     def note(self, text: object, what: str) -> None:
@@ -60,7 +63,7 @@ class Canary:
     def cries(self) -> list[str]:
         """Tell each secret that was said, and where; then forget all."""
         said, secrets = self._said, self._secrets
-        self._said, self._secrets = {}, {}
+        self._said, self._secrets = {}, {USER_ID: "user_id"}
         found = []
         for text, where in said.items():
             found += [
@@ -160,6 +163,22 @@ def heard_log() -> Iterator[None]:
     finally:
         root.removeHandler(listener)
         ours.setLevel(before)
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """Fail where something secret is said within the block."""
+    with heard_log():
+        yield
+    cries = CANARY.cries()
+    assert not cries, "\n".join(cries)
+
+
+def hear_output(arguments: Sequence[str], output: str) -> None:
+    """Listen to what a command has printed, where it was a server."""
+    if "serve" in arguments or "kataven_flask.wsgi:app" in arguments:
+        for line in output.splitlines():
+            CANARY.hear(line, f"what {Path(arguments[0]).name} has printed")
 
 
 def hear_reprs() -> None:

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.settings import Settings
-from tests.canary import HeardClient
+from tests.canary import USER_ID, HeardClient
 
 API: Final = "/api/v1/widget"
 ORIGIN: Final = "https://acme.com"
@@ -165,7 +165,7 @@ class Service:
     def user_token(self, secret: str | None = SECRET, **body: Any) -> TestResponse:
         """Call `user-token` as a backend; a key and a user are sent unless the test gives them."""
         headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
-        body = {"client_key": KEY, "user_id": "user-7f3a9c42", **body}
+        body = {"client_key": KEY, "user_id": USER_ID, **body}
         return self.client.post(f"{API}/auth/user-token", json=body, headers=headers)
 
     def exchange(self, origin: str | None = ORIGIN, **body: Any) -> TestResponse:

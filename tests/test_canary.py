@@ -10,7 +10,7 @@ import pytest
 
 from kataven_flask import handshake
 from kataven_flask.messages import UserTokenRequest
-from tests.canary import CANARY, Canary, hear_answer
+from tests.canary import CANARY, USER_ID, Canary, hear_answer, hear_output
 from tests.support import KEY, SECRET, Service
 
 USER: Final = {
@@ -130,3 +130,13 @@ def test_a_warning_is_an_error() -> None:
     """What a warning says need not be heard: none gets as far."""
     with pytest.raises(UserWarning, match="spoken"):
         warnings.warn("spoken", stacklevel=1)
+
+
+@pytest.mark.parametrize("program", ["kataven-flask serve", "gunicorn kataven_flask.wsgi:app"])
+def test_it_hears_what_a_server_prints(program: str) -> None:
+    """A server in a process of its own is listened to, line by line; a command isn't."""
+    printed = f"ready\n{SECRET} is what a backend sent\n{USER_ID} has signed in\n"
+    hear_output(["kataven-flask", "keys", "create"], printed)
+    assert CANARY.cries() == []
+    hear_output(program.split(), printed)
+    assert len(CANARY.cries()) == 2

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -127,7 +127,7 @@ def _hashes(ring: KeyRing, tenant: str, user: str, now: float) -> list[tuple[str
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    what: str
+    what: str = field(repr=False)
     records: Collection[KeyRecord]
     carry_out: Callable[[Sessions], None]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Final, Protocol, runtime_checkable
 
@@ -66,7 +66,7 @@ class PresentedVisitor:
     """
 
     jti: str
-    user: str
+    user: str = field(repr=False)
     client_key: str
     minted: int
     now_ms: int
@@ -94,7 +94,7 @@ class PresentedRefresh:
     """
 
     sid: str
-    user: str | None
+    user: str | None = field(repr=False)
     client_key: str
     generation: int
     began_ms: int
