@@ -15,12 +15,15 @@ from werkzeug.test import TestResponse
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.settings import Settings
+from kataven_flask.tenants import DocumentLimits
 from tests.canary import USER_ID, HeardClient
 
 API: Final = "/api/v1/widget"
 ORIGIN: Final = "https://acme.com"
 ISSUER: Final = "https://widget.example.com"
 AUDIENCE: Final = "kataven:connect"
+NO_LIMITS: Final = dict.fromkeys(DocumentLimits.model_fields)
+"""For a document: no request is one too many."""
 NOON: Final = 1_790_000_000.0
 """Where every test's clock starts, in seconds since the epoch."""
 

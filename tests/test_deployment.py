@@ -35,7 +35,7 @@ from kataven_flask.store import store_from_url
 from tests.nginx import CLIENT, GUEST, Answer, Proxy, answer_of, proxying
 from tests.redis_server import running_redis
 from tests.running import BOUND, COMMAND, Running, free_port, running, wait_until
-from tests.support import API, KEY, SECRET, document
+from tests.support import API, KEY, NO_LIMITS, SECRET, document
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 PAGE: Final = (DOCS / "deployment.md").read_text()
@@ -112,7 +112,7 @@ class Site:
 def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Start the site once; every test leaves it as it likes."""
     folder, ports = tmp_path_factory.mktemp("hosts"), [free_port(), free_port()]
-    content = document(limits={"guest_per_minute": GUESTS_A_MINUTE})
+    content = document(limits={**NO_LIMITS, "guest_per_minute": GUESTS_A_MINUTE})
     open_key_ring(folder / "instance")
     for port in ports:
         shutil.copytree(folder / "instance", folder / str(port) / "instance")

@@ -23,6 +23,7 @@ from tests.support import (
     AUDIENCE,
     ISSUER,
     KEY,
+    NO_LIMITS,
     ORIGIN,
     OTHER_KEY,
     OTHER_SECRET,
@@ -127,7 +128,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def caller(folder: Path) -> Iterator[Caller]:
     """Run one server for the whole table."""
-    content = document(limits=dict.fromkeys(LIMITS))
+    content = document(limits=NO_LIMITS)
     content["tenants"]["acme"]["keys"].append(key(OFF_KEY, "x", [ORIGIN], enabled=False))
     content["tenants"]["rare"] = {
         "name": "Rare",
@@ -145,8 +146,6 @@ def caller(folder: Path) -> Iterator[Caller]:
     with running(COMMAND, "serve", *arguments, cwd=folder) as server:
         yield Caller(server.port(), folder / "instance")
 
-
-LIMITS = [f"{name}_per_minute" for name in ("guest", "exchange", "refresh", "config", "user_token")]
 
 ROWS: list[tuple[int, str, str, Callable[[Caller], Answer]]] = [
     (400, "missing_client_key", "Missing client_key", lambda c: c.page("guest", {})),

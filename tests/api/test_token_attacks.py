@@ -109,6 +109,7 @@ def test_no_forged_jwt_refreshes_or_logs_out(
     service: Service, asked: list[str], quiet: set[str], kind: str
 ) -> None:
     """A JWT, good or forged, is never a refresh token."""
+    no_limits(service)
     for typ, good in ((SESSION_TYP, SESSION), (VISITOR_TYP, VISITOR)):
         forger = attacker(service, typ, good)
         for name, token in [("good", forger.good()), *forger.attacks(kind)]:
