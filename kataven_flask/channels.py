@@ -187,9 +187,14 @@ class Channel(HTTPChannel):  # type: ignore[misc]
         self.server.pull_trigger()
 
     def writable(self) -> bool:
-        """Tell whether there is something to send, or to do once it has been sent."""
+        """Tell whether there is something to send now, or to do once it has been sent."""
+        unsent = self.total_outbufs_len
         return bool(
-            self.total_outbufs_len or self.will_close or self.close_when_flushed or self._is_paused
+            (unsent and not self.requests)
+            or unsent >= SEND_AT_ONCE  # less leaves with the answer that is being made
+            or self.will_close
+            or self.close_when_flushed
+            or self._is_paused
         )
 
     def handle_write(self) -> None:

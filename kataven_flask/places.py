@@ -72,7 +72,9 @@ class Waits(IntEnum):
 class Held(Protocol):
     """A connection."""
 
-    addr: tuple[str, int]
+    @property
+    def addr(self) -> tuple[str, int]:
+        """Where it comes from."""
 
     def waits(self) -> tuple[Waits, float] | None:
         """Tell what its client is waited for, and since when; None where they wait for us."""

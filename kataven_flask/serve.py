@@ -39,8 +39,7 @@ HANDSHAKE: Final = 0.002
 """Seconds in which a connection that has begun is made: a round trip to a proxy close by."""
 NEWCOMERS: Final = 64
 """Connections taken in by one turn while many come; those that wait longest see the queue end."""
-_POLL: Final = 1.0
-_SWEEP: Final = 1.0
+SWEEP: Final = 1.0
 """Seconds between two looks at who takes too long."""
 _BREATH: Final = 0.1
 """Seconds in which nobody is taken in after the system had no file for it."""
@@ -114,7 +113,7 @@ class Server:
     def run(self) -> None:
         """Serve until `stop` is called, then finish the requests in flight."""
         while not self._stopping:
-            self._turn(_POLL)
+            self._turn(SWEEP)
         self._server.in_drain = True
         self._accept_the_waiting()
         self._server.del_channel()  # stop accepting; what is open goes on
@@ -136,7 +135,7 @@ class Server:
         if self._share is not None:
             self._share.show(len(self._server.active_channels))
         if (now := time.monotonic()) >= self._next_sweep:
-            self._next_sweep = now + _SWEEP
+            self._next_sweep = now + SWEEP
             self._places.end_the_late()
         is_short = not self._server.accepting
         wasyncore.loop(
