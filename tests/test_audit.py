@@ -52,7 +52,7 @@ def test_every_lock_file_is_asked_for(pip_audit: Path) -> None:
     answers(pip_audit, "pypi", SOUND)
     audit.main(pip_audit)
     called = (pip_audit / "called").read_text()
-    locks = [path for path in audit.ROOT.rglob("*.lock") if ".venv" not in path.parts]
+    locks = [path for path in audit.ROOT.rglob("requirements.lock") if ".venv" not in path.parts]
     assert sorted(locks) == sorted(audit.LOCKS)
     assert all(f"--requirement {lock}" in called for lock in locks)
 

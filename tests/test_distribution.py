@@ -34,6 +34,7 @@ ADMITTED: Final = [
     "kataven_flask/static/*.html",
     "kataven_flask/static/*.js",
     "kataven_flask/static/*.svg",
+    "kataven_flask/static/docs/examples.json",
     "kataven_flask/static/widget/v1.d.ts",
     "kataven_flask/static/widget/v1.*.js.gz",
 ]
