@@ -40,6 +40,7 @@ PARTS: Final = (
     ("(flask_cors/", "flask-cors"),
     ("(limits/", "rate limits"),
     ("(kataven_flask/throttle", "rate limits"),
+    ("(kataven_flask/windows", "rate limits"),
     ("(jwt/", "tokens: claims, JSON, base64, HMAC"),
     ("(itsdangerous/", "tokens: claims, JSON, base64, HMAC"),
     ("(kataven_flask/tokens", "tokens: claims, JSON, base64, HMAC"),
@@ -47,6 +48,9 @@ PARTS: Final = (
     ("(kataven_flask/store/", "the state store"),
     ("(kataven_flask/channels", "waitress: parse, environ, header"),
     ("(kataven_flask/api", "reading the request, writing the answer"),
+    ("(kataven_flask/answers", "reading the request, writing the answer"),
+    ("(kataven_flask/cors", "reading the request, writing the answer"),
+    ("(kataven_flask/incoming", "reading the request, writing the answer"),
     ("(kataven_flask/body", "reading the request, writing the answer"),
     ("(kataven_flask/", "the checks and the session"),
 )

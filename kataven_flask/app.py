@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Request, Response, request
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kataven_flask import errors
+from kataven_flask.answers import note_quota, refuse, request_id
 from kataven_flask.api import (
     NEVER_WAITS,
     RETRY_AFTER_STATE,
+    WAITS_FOR_COUNT,
     WAITS_FOR_STATE,
     Health,
     add_routes,
-    refuse,
-    request_id,
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
 from kataven_flask.handshake import Handshake
+from kataven_flask.headers import with_secured_headers
 from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
 from kataven_flask.refused_origins import RefusedOrigins
@@ -35,6 +37,9 @@ from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
 from kataven_flask.times import iso_utc
 from kataven_flask.tokens import Tokens
+
+STATE_KEPT: Final = 1.0
+"""Seconds that what `/readyz` found of the state store is told again."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +66,8 @@ class Parts:
         """Tell whether a request for this path may have to wait: for the state, or for a file."""
         if path in NEVER_WAITS:
             return False
+        if path in WAITS_FOR_COUNT:
+            return self.store.counts and not self.store.is_prompt
         # A token whose key isn't known here has the key ring's file looked at, whoever sends it.
         return path not in WAITS_FOR_STATE or not (self.store.is_prompt and self.ring.is_prompt)
 
@@ -116,14 +123,17 @@ def create_app(settings: Settings | None = None) -> Flask:
     def jwks() -> Mapping[str, Any]:
         return ring.latest().jwks()  # asked for seldom, and kept for long
 
+    store_health = _StoreHealth(store, settings.clock)
+
     def health() -> Health:
-        return _health(live, store, ring, settings.clock())
+        return _health(live, store_health(), ring, settings.clock())
 
     def registry() -> Registry:
         return live.current
 
     refused = RefusedOrigins(registry, settings.config, settings.clock)
-    handshake = Handshake(registry, tokens, store, Throttle(), refused, settings.clock)
+    throttle = Throttle(note_quota, store if store.counts else None)
+    handshake = Handshake(registry, tokens, store, throttle, refused, settings.clock)
     app = _App("kataven_flask", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.url_map.strict_slashes = True
@@ -132,6 +142,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     watch = Watch(live, ring, refused)
     app.extensions["kataven"] = Parts(live, ring, refused, watch, store)
     _add_error_handlers(app)
+    app.wsgi_app = with_secured_headers(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.watch:
         watch.start()
     return app
@@ -157,9 +168,27 @@ def _start_ms(now: float, *, is_new: bool) -> int:
     return int(now) * 1000 if is_new else int(now * 1000) + CLOCK_SKEW_MS
 
 
-def _health(live: Live[Registry], store: Store, ring: Live[KeyRing], now: float) -> Health:
+class _StoreHealth:
+    """The state store's, asked for at most once a second: strangers may ask for it, too."""
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[str, Any] = {}
+        self._until = 0.0
+
+    def __call__(self) -> Mapping[str, Any]:
+        """Return its part of the report."""
+        if time.monotonic() >= self._until:
+            self._known = _state(self._store, int(self._clock() * 1000))
+            self._until = time.monotonic() + STATE_KEPT
+        return self._known
+
+
+def _health(
+    live: Live[Registry], state: Mapping[str, Any], ring: Live[KeyRing], now: float
+) -> Health:
     config = {"revision": live.current.revision, **_soundness(live)}
-    state = _state(store, int(now * 1000))
     signing_key = {**_soundness(ring), "kid": ring.current.signing_key(now).kid}
     report = {"config": config, "state": state, "signing_key": signing_key}
     return Health(ready=state["ok"], report=report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -13,8 +12,9 @@ from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 
 from kataven_flask import errors
-from kataven_flask.api import BROWSER_PATHS, EXPOSED
 from kataven_flask.body import BODY_LIMIT
+from kataven_flask.cors import READABLE, is_for_pages
+from kataven_flask.headers import secured
 from kataven_flask.refusals import new_request_id, write_refusal
 
 SEND_AT_ONCE: Final = 64 * 1024
@@ -125,11 +125,11 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
         accept = getattr(self.request, "headers", {}).get("ACCEPT", "")
         written = write_refusal(refusal, accept, new_request_id())
         self.status = f"{refusal.status} {HTTPStatus(refusal.status).phrase}"
-        self.response_headers += written.headers.items()
+        headers = list(written.headers.items())
         path = getattr(self.request, "path", "/")
-        if path == "/" or re.match(BROWSER_PATHS, path):  # "/": the path wasn't read
-            self.response_headers.append(("Access-Control-Allow-Origin", "*"))
-            self.response_headers.append(("Access-Control-Expose-Headers", ", ".join(EXPOSED)))
+        if path == "/" or is_for_pages(path):  # "/": the path wasn't read
+            headers += READABLE.items()
+        self.response_headers += secured(headers)
         self.set_close_on_finish()
         self.content_length = len(written.body)
         self.write(written.body)

@@ -7,7 +7,8 @@ that fails is the answer.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -44,8 +45,16 @@ _security = logging.getLogger("kataven_flask.security")
 class Throttle(Protocol):
     """Counts requests."""
 
-    def admit(self, action: str, key: str, address: str, per_minute: int | None) -> None:
+    def admit(self, policy: str, key: str, address: str, per_minute: int | None) -> None:
         """Count one request; raise RateLimited where it is one too many."""
+        ...
+
+    def require_room(self, policy: str, address: str, per_minute: int | None) -> None:
+        """Raise RateLimited where a limit is used up that only some requests count against."""
+        ...
+
+    def charge(self, policy: str, address: str, per_minute: int | None) -> None:
+        """Count one request against such a limit."""
         ...
 
 
@@ -143,7 +152,8 @@ class Handshake:
         """
         registry = self._registry()
         tokens = self._tokens(registry)
-        visitor = self._sessions.verified_visitor(tokens, token)
+        with self._bounding_bad_tokens(registry, caller):
+            visitor = self._sessions.verified_visitor(tokens, token)
         record = find_key(registry, visitor.client_key)
         self._throttle_page("exchange", record, caller, record.limits.exchange_per_minute)
         require_live(record, self._clock())
@@ -186,7 +196,8 @@ class Handshake:
         """
         registry = self._registry()
         tokens = self._tokens(registry)
-        claims = self._sessions.verified_refresh(tokens, refresh_token)
+        with self._bounding_bad_tokens(registry, caller):
+            claims = self._sessions.verified_refresh(tokens, refresh_token)
         session = claims.session
         if claims.exp <= self._clock():
             raise errors.ExpiredRefreshToken("its time is over; begin a new session")
@@ -215,7 +226,8 @@ class Handshake:
             StoreError: The session can't be ended.
         """
         registry = self._registry()
-        claims = self._sessions.verified_refresh(self._tokens(registry), refresh_token)
+        with self._bounding_bad_tokens(registry, caller):
+            claims = self._sessions.verified_refresh(self._tokens(registry), refresh_token)
         session = claims.session
         record = registry.keys.get(session.client_key)
         if record is not None:
@@ -242,9 +254,9 @@ class Handshake:
                 "call this from your backend; a secret key in a page is a leak: rotate it"
             )
         registry = self._registry()
-        record = self._find_secret(registry, caller.secret_key)
+        record = self._find_secret(registry, caller)
         self._throttle.admit(
-            "user_token", record.key.client_key, "", record.limits.user_token_per_minute
+            "user-token", record.key.client_key, "", record.limits.user_token_per_minute
         )
         return Backend(registry, record)
 
@@ -302,12 +314,16 @@ class Handshake:
 
     # --- steps
 
-    def _find_secret(self, registry: Registry, secret_key: str | None) -> KeyRecord:
-        if not secret_key:
+    def _find_secret(self, registry: Registry, caller: Caller) -> KeyRecord:
+        if not caller.secret_key:
             raise errors.InvalidApiKey(_WRONG_SECRET)
-        presented = hash_secret_key(secret_key)
+        presented = hash_secret_key(caller.secret_key)
         found = registry.secrets.get(presented)
         if found is None or not same_hash(found[1].hash, presented):
+            # Only wrong ones count, or a stranger who shares an address with a tenant's backend
+            # would lock that out; and nobody guesses 256 bits, however many are answered.
+            limit = registry.limits.wrong_secret_per_minute
+            self._throttle.admit("wrong-secret", "", caller.address, limit)
             _security.warning("unknown secret key")
             raise errors.InvalidApiKey(_WRONG_SECRET)
         record, secret = found
@@ -316,10 +332,24 @@ class Handshake:
             raise errors.InvalidApiKey("this secret key is past its not_after; use the new one")
         return record
 
+    @contextmanager
+    def _bounding_bad_tokens(self, registry: Registry, caller: Caller) -> Iterator[None]:
+        """Verify no token of who sent too many that were not signed here.
+
+        Such a one costs more than a good one: the key ring's file is looked at.
+        """
+        limit = registry.limits.bad_token_per_minute
+        self._throttle.require_room("bad-token", caller.address, limit)
+        try:
+            yield
+        except (errors.InvalidToken, errors.InvalidRefreshToken):
+            self._throttle.charge("bad-token", caller.address, limit)
+            raise
+
     def _throttle_page(
-        self, action: str, record: KeyRecord, caller: Caller, per_minute: int | None
+        self, policy: str, record: KeyRecord, caller: Caller, per_minute: int | None
     ) -> None:
-        self._throttle.admit(action, record.key.client_key, caller.address, per_minute)
+        self._throttle.admit(policy, record.key.client_key, caller.address, per_minute)
 
     def _rendered(self, registry: Registry, record: KeyRecord, agent_id: str) -> WidgetConfig:
         """Render a config once a revision."""

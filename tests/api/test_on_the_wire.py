@@ -13,6 +13,7 @@ import pytest
 from kataven_flask.app import parts_of
 from kataven_flask.listening import Address, bind
 from kataven_flask.serve import Server
+from tests.api.test_headers import ALWAYS
 from tests.api.wire import no_limits
 from tests.support import API, KEY, ORIGIN, Service
 
@@ -229,3 +230,14 @@ def test_a_raw_path_is_not_walked(port: int) -> None:
         status, _, body = talk(port, head("GET", path))
         assert status == 404
         assert b"[project]" not in body
+
+
+@pytest.mark.parametrize(
+    "head", ["GET /healthz HTTP/1.1\nConnection: close", "GET / HTTP/1.1\nbroken"]
+)
+def test_the_security_headers_are_there(port: int, head: str) -> None:
+    """What is refused before the application sees it has them, too; no version is told."""
+    _, headers, _ = talk(port, head)
+    assert {name: headers.get(name.lower()) for name in ALWAYS} == ALWAYS
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["server"] == "kataven-flask"
