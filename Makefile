@@ -54,6 +54,10 @@ lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
 	  --custom-compile-command "make lock" --output-file requirements.lock
+	echo 'hatchling>=1.27' | uv pip compile pyproject.toml - --extra redis --universal \
+	  --python-version 3.11 --constraints requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
+	  --custom-compile-command "make lock" --output-file requirements-server.lock
 	uv pip compile pyproject.toml benchmarks/requirements.in --universal --python-version 3.11 \
 	  --constraints requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \

@@ -16,6 +16,7 @@ LOCKS: Final = {
     str(path.relative_to(ROOT)): path
     for path in (
         ROOT / "requirements.lock",
+        ROOT / "requirements-server.lock",
         ROOT / "benchmarks" / "requirements.lock",
         ROOT / "tests" / "audit" / "requirements.lock",
     )
@@ -65,6 +66,19 @@ def test_the_lock_is_of_this_project() -> None:
         have = lock[canonicalize_name(wanted.name)]
         version = next(iter(have.specifier)).version
         assert wanted.specifier.contains(version), f"{wanted}: {have}"
+
+
+def test_a_server_gets_what_was_tested() -> None:
+    """What an operator installs is what the tests ran with, and no tool of theirs."""
+    server, tested = pinned(ROOT / "requirements-server.lock"), pinned(ROOT / "requirements.lock")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*project["project"]["dependencies"], *project["build-system"]["requires"]]
+    wanted += project["project"]["optional-dependencies"]["redis"]
+    assert {canonicalize_name(Requirement(name).name) for name in wanted} <= server.keys()
+    assert {name: str(tested[name].specifier) for name in server} == {
+        name: str(found.specifier) for name, found in server.items()
+    }
+    assert not {"mypy", "pytest", "playwright", "ruff"} & server.keys()
 
 
 @pytest.mark.parametrize("folder", ["benchmarks", "tests/audit"])
