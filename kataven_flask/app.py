@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, has_request_context, request
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
@@ -23,12 +23,13 @@ from kataven_flask.api import (
     add_routes,
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
+from kataven_flask.event_log import Asked, EventLog, Person, Sources
 from kataven_flask.handshake import Handshake
 from kataven_flask.headers import with_secured_headers
 from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
-from kataven_flask.refused_origins import RefusedOrigins
 from kataven_flask.registry import Registry
+from kataven_flask.security_events import Event
 from kataven_flask.settings import Settings
 from kataven_flask.signing import KeyRing
 from kataven_flask.store import Store, store_from_url
@@ -37,6 +38,7 @@ from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
 from kataven_flask.times import iso_utc
 from kataven_flask.tokens import Tokens
+from kataven_flask.user_hash import user_hash
 
 STATE_KEPT: Final = 1.0
 """Seconds that what `/readyz` found of the state store is told again."""
@@ -51,14 +53,14 @@ class Parts:
     Args:
         live: The registry that it looks tenants up in.
         ring: The keys that it signs and verifies with.
-        refused: What tells the operator of refused origins.
+        events: What tells the operator of security events.
         watch: What picks up edits of both, and tells what is due.
         store: The state store.
     """
 
     live: Live[Registry]
     ring: Live[KeyRing]
-    refused: RefusedOrigins
+    events: EventLog
     watch: Watch
     store: Breaker
 
@@ -74,7 +76,7 @@ class Parts:
     def close(self) -> None:
         """Stop watching the files, and let go of the state."""
         self.watch.close()
-        self.refused.close()
+        self.events.close()
         self.store.close()
 
 
@@ -131,21 +133,35 @@ def create_app(settings: Settings | None = None) -> Flask:
     def registry() -> Registry:
         return live.current
 
-    refused = RefusedOrigins(registry, settings.config, settings.clock)
-    throttle = Throttle(note_quota, store if store.counts else None)
-    handshake = Handshake(registry, tokens, store, throttle, refused, settings.clock)
+    def user(person: Person) -> str:
+        return user_hash(ring.current.refresh_secret(settings.clock()), *person)
+
+    def alone(fault: errors.StoreError) -> None:
+        events.tell(Event.RATE_LIMITER_UNAVAILABLE, why=str(fault))
+
+    events = EventLog(Sources(registry, settings.config, settings.clock, user, _asked))
+    throttle = Throttle(note_quota, store if store.counts else None, alone)
+    handshake = Handshake(registry, tokens, store, throttle, events, settings.clock)
     app = _App("kataven_flask", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
     add_routes(app, handshake, jwks, health)
-    watch = Watch(live, ring, refused)
-    app.extensions["kataven"] = Parts(live, ring, refused, watch, store)
+    watch = Watch(live, ring, events)
+    app.extensions["kataven"] = Parts(live, ring, events, watch, store)
     _add_error_handlers(app)
     app.wsgi_app = with_secured_headers(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.watch:
         watch.start()
     return app
+
+
+def _asked() -> Asked | None:
+    """Return the request that is being answered in this thread, as the log has it."""
+    if not has_request_context():
+        return None
+    rule = "" if request.url_rule is None else request.url_rule.rule
+    return Asked(request_id(), rule.rpartition("/")[2])
 
 
 def _open_store(settings: Settings, *, is_new: bool) -> Breaker:

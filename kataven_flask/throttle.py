@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +22,9 @@ IPV6_NETWORK: Final = 64
 """Bits of an IPv6 address that are counted by: one customer has at least as many to choose from
 (RFC 6177, section 2)."""
 
-_log = logging.getLogger(__name__)
+
+def _nothing(_fault: StoreError) -> None:
+    """Leave it at that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,20 @@ class Throttle:
     Args:
         note: Takes each quota that a request used, for its answer.
         store: Where several servers count together; None to count in this process.
+        alone: Told of each request that couldn't be counted there, and was here; and why.
     """
 
-    def __init__(self, note: Callable[[Quota], None], store: Counts | None = None) -> None:
+    def __init__(
+        self,
+        note: Callable[[Quota], None],
+        store: Counts | None = None,
+        alone: Callable[[StoreError], None] = _nothing,
+    ) -> None:
         self._note = note
         self._own = SlidingWindowCounterRateLimiter(OwnWindows())
         self._limiter = self._own
         if store is not None:
-            self._limiter = SlidingWindowCounterRateLimiter(SharedWindows(store, _tell))
+            self._limiter = SlidingWindowCounterRateLimiter(SharedWindows(store, alone))
 
     def admit(self, policy: str, key: str, address: str, per_minute: int | None) -> None:
         """Count one request.
@@ -140,10 +147,3 @@ def _quota(
 def _too_many(quota: Quota) -> RateLimited:
     message = f"more than {quota.limit} a minute; try again in {quota.wait} s"
     return RateLimited(message, retry_after=quota.wait)
-
-
-def _tell(fault: StoreError | None) -> None:
-    if fault is None:
-        _log.warning("rate limits are counted in the state store again")
-    else:
-        _log.error("rate limits are counted in each process: %s", fault)

@@ -77,15 +77,15 @@ class SharedWindows(OwnWindows):
 
     Args:
         store: The state store.
-        tell: Told once each time that the store can't be reached, with why; None once it can be.
+        alone: Told of each request that isn't counted there, and why.
     """
 
-    def __init__(self, store: Counts, tell: Callable[[StoreError | None], None]) -> None:
+    def __init__(self, store: Counts, alone: Callable[[StoreError], None]) -> None:
         super().__init__()
         self._store = store
-        self._tell = tell
+        self._alone = alone
         self._fault: StoreError | None = None
-        self._alone_until = 0.0
+        self._rests_until = 0.0
         self._last = threading.local()
 
     def acquire_sliding_window_entry(
@@ -105,21 +105,16 @@ class SharedWindows(OwnWindows):
         return hit.before, hit.left, hit.present, hit.left + expiry
 
     def _hit(self, key: str, limit: int, expiry: int, amount: int) -> Hit | None:
-        if time.monotonic() < self._alone_until:
+        if self._fault is not None and time.monotonic() < self._rests_until:
+            self._alone(self._fault)
             return None
         # So that no client's address can be read in the store.
         name = hashlib.sha256(key.encode()).hexdigest()[:_NAME_LENGTH]
         try:
             hit = self._store.hit(name, limit=limit, window=expiry, amount=amount)
         except StoreError as error:
-            self._alone_until = time.monotonic() + REST
-            self._note(error)
+            self._fault, self._rests_until = error, time.monotonic() + REST
+            self._alone(error)
             return None
-        self._note(None)
+        self._fault = None
         return hit
-
-    def _note(self, fault: StoreError | None) -> None:
-        is_news = (fault is None) != (self._fault is None)
-        self._fault = fault
-        if is_news:
-            self._tell(fault)

@@ -145,6 +145,12 @@ class Service:
         live.reload()
         assert live.fault is None, live.fault
 
+    def reload_keys(self) -> None:
+        """Have the server pick up what stands in the key ring's file."""
+        ring = parts_of(self.app).ring
+        ring.reload()
+        assert ring.fault is None, ring.fault
+
     def config(self, origin: str | None = ORIGIN, **query: Any) -> TestResponse:
         """Call `config`; a `client_key` is sent unless the test gives one."""
         query = {"client_key": KEY, **query}

@@ -114,6 +114,7 @@ def test_what_is_measured_is_said_in_words(tmp_path: Path) -> None:
         "kataven_config_loaded_timestamp_seconds": "gauge",
         "kataven_config_info": "gauge",
         "kataven_config_reloads": "counter",
+        "kataven_security_events": "counter",
     }
     for family in families.values():
         assert re.fullmatch(r"[A-Z1].{20,}\.", family.documentation)

@@ -16,7 +16,7 @@ from typing import Any, get_args
 
 import click
 
-from kataven_flask.app import create_app, parts_of
+from kataven_flask.app import Parts, create_app, parts_of
 from kataven_flask.channels import MayWait
 from kataven_flask.cli.options import config_option, instance_option, state_option
 from kataven_flask.cli.output import counted, note
@@ -157,17 +157,17 @@ def _run(
 
     is_alone = workers == 1 and admin_listener is None
     if not is_alone:
-        parts.refused.share()
+        parts.events.share()
     places = [SPEAKER] if is_alone else range(SPEAKER + 1, workers + 1)
     jobs = [Job("worker", listener, partial(work, place)) for place in places]
     with ExitStack() as stack:
         ended: Callable[[int], None] = _nothing
         if admin_listener is not None:
             board = company.board_of(parts.live)
-            job, ended = stack.enter_context(_admin(admin_listener, parts.live, board))
+            job, ended = stack.enter_context(_admin(admin_listener, parts, board))
             jobs.append(job)
         status = run_workers(jobs, ready=ready, idle=parts.watch.look, ended=ended)
-        parts.refused.close()
+        parts.events.close()
         return status
 
 
@@ -177,7 +177,7 @@ def _nothing(_process: int) -> None:
 
 @contextmanager
 def _admin(
-    listener: socket.socket, live: Live[Any], board: Board
+    listener: socket.socket, parts: Parts, board: Board
 ) -> Iterator[tuple[Job, Callable[[int], None]]]:
     """Count from now on; give the job of showing it, and what to do about who has ended."""
     try:
@@ -198,7 +198,8 @@ def _admin(
             log_news(live)
             metrics.count_config_reload("ok" if live.fault is None else "refused")
 
-        live.tell = tell
+        parts.live.tell = tell
+        parts.events.counted = metrics.count_security_event
         app = admin_app(metrics.registry)
         yield (
             Job("admin process", listener, lambda: Server(app, listener, threads=1)),

@@ -411,8 +411,9 @@ class TestRedis:
         assert refused(hosts[0].config()) == OK
         assert refused(hosts[0].user_token()) == OK
         assert refused(hosts[0].refresh(token)) == (503, "state_unavailable")
-        told = [each for each in caplog.messages if "rate limits are counted in each" in each]
+        told = [each for each in caplog.messages if "event=rate_limiter_unavailable" in each]
         assert len(told) == len(hosts)
+        assert all("redis://" in each for each in told)
 
     def test_once_redis_is_back_they_count_together_again(
         self, hosts: list[Service], redis: RedisServer, monkeypatch: pytest.MonkeyPatch
