@@ -23,6 +23,7 @@ from kataven_flask.api import (
     add_routes,
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
+from kataven_flask.entry import with_entry
 from kataven_flask.event_log import Asked, EventLog, Person, Sources
 from kataven_flask.handshake import Handshake
 from kataven_flask.headers import with_secured_headers
@@ -150,7 +151,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     watch = Watch(live, ring, events)
     app.extensions["kataven"] = Parts(live, ring, events, watch, store)
     _add_error_handlers(app)
-    app.wsgi_app = with_secured_headers(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    entered = with_entry(with_secured_headers(app.wsgi_app), settings.proxies, settings.hsts)
+    app.wsgi_app = entered  # type: ignore[assignment, method-assign]
     if settings.watch:
         watch.start()
     return app
