@@ -36,7 +36,7 @@ from kataven_flask.sessions import Clock, Sessions, new_id, new_session_id, user
 from kataven_flask.store import Store
 from kataven_flask.tokens import Session, Tokens, VisitorClaims
 
-_WRONG_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105
+_WRONG_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105 - words
 
 
 class Throttle(Protocol):
