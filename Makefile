@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-faults check lint bench browser services peers lock widget wheel clean
+.PHONY: demo test test-faults check lint audit bench browser services peers lock widget wheel clean
 
 demo: $(READY)
 	$(BIN)/kataven-flask demo
@@ -19,12 +19,16 @@ test: $(READY) browser services
 test-faults: $(READY) services
 	$(BIN)/python -m pytest -m faults -n 3
 
-check: lint test
+check: lint audit test
 
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+# Known vulnerabilities of all that is pinned. Where no service answers, it says so and goes on.
+audit: $(READY)
+	$(BIN)/python -m tests.audit $(VENV)/audit
 
 # Side by side with what a user would pick instead: under ten minutes, on a machine that rests.
 bench: $(READY) services peers
@@ -50,10 +54,18 @@ lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
 	  --custom-compile-command "make lock" --output-file requirements.lock
+	echo 'hatchling>=1.27' | uv pip compile pyproject.toml - --extra redis --universal \
+	  --python-version 3.11 --constraints requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
+	  --custom-compile-command "make lock" --output-file requirements-server.lock
 	uv pip compile pyproject.toml benchmarks/requirements.in --universal --python-version 3.11 \
 	  --constraints requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
 	  --custom-compile-command "make lock" --output-file benchmarks/requirements.lock
+	uv pip compile tests/audit/requirements.in --universal --python-version 3.11 \
+	  --constraints requirements.lock \
+	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
+	  --custom-compile-command "make lock" --output-file tests/audit/requirements.lock
 
 # What browsers get is packed when the widget's source was changed, and not at each start.
 widget: $(READY)

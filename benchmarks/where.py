@@ -40,6 +40,7 @@ PARTS: Final = (
     ("(flask_cors/", "flask-cors"),
     ("(limits/", "rate limits"),
     ("(kataven_flask/throttle", "rate limits"),
+    ("(kataven_flask/windows", "rate limits"),
     ("(jwt/", "tokens: claims, JSON, base64, HMAC"),
     ("(itsdangerous/", "tokens: claims, JSON, base64, HMAC"),
     ("(kataven_flask/tokens", "tokens: claims, JSON, base64, HMAC"),

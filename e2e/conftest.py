@@ -23,6 +23,7 @@ from e2e.support import ClockedWorld, ServedWorld, Widget, clocked_world, served
 from kataven_flask.assets import example_config
 from kataven_flask.demo.run import DemoSites, demo_sites
 from kataven_flask.widget import widget_script
+from tests.canary import silence
 
 SYSTEM_CHROMIUMS: Final = (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium"))
 """Debian's, the quicker first: the same engine, without the browser's own windows."""
@@ -49,6 +50,13 @@ REPORT_CSP: Final = """addEventListener("securitypolicyviolation", (event) =>
 def system_chromium() -> Path | None:
     """Return Debian's Chromium, or None for Playwright's own."""
     return next((path for path in SYSTEM_CHROMIUMS if path.exists()), None)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_said() -> Iterator[None]:
+    """Fail a test in which a token, a secret key or a person was logged."""
+    with silence():
+        yield
 
 
 @pytest.fixture(scope="session")

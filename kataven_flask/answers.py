@@ -13,6 +13,7 @@ from kataven_flask import errors
 from kataven_flask.cors import READABLE
 from kataven_flask.messages import SessionGrant, VisitorToken
 from kataven_flask.refusals import new_request_id, write_refusal
+from kataven_flask.throttle import WINDOW, Quota
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -96,6 +97,24 @@ def refuse(refusal: errors.Refusal) -> Response:
     """
     written = write_refusal(refusal, request.headers.get("Accept", ""), request_id())
     return Response(written.body, refusal.status, written.headers)
+
+
+def note_quota(quota: Quota) -> None:
+    """Keep what is left of a limit for the answer; of several, the last one counts."""
+    g.quota = quota
+
+
+def tell_quota(response: Response) -> Response:
+    """Add what is left of the limit that a request was counted against.
+
+    Draft 10 of the IETF's "RateLimit header fields for HTTP", sections 3 and 4.
+    """
+    quota: Quota | None = g.get("quota")
+    if quota is not None:
+        add = response.headers.add
+        add("RateLimit-Policy", f'"{quota.policy}";q={quota.limit};w={WINDOW}')
+        add("RateLimit", f'"{quota.policy}";r={quota.left};t={quota.wait}')
+    return response
 
 
 def request_id() -> str:

@@ -20,17 +20,10 @@ from kataven_flask.signing import JWKS_MAX_AGE
 from kataven_flask.tokens import MAX_TOKEN_LENGTH
 from kataven_flask.widget import widget_script, widget_types
 
-NEVER_WAITS: Final = frozenset(
-    {
-        f"{API}/config",
-        f"{API}/auth/guest",
-        f"{API}/auth/user-token",
-        "/healthz",
-        "/widget/v1.js",
-        "/widget/v1.d.ts",
-    }
-)
+NEVER_WAITS: Final = frozenset({"/healthz", "/widget/v1.js", "/widget/v1.d.ts"})
 """What is answered from memory alone."""
+WAITS_FOR_COUNT: Final = frozenset({f"{API}/config", f"{API}/auth/guest", f"{API}/auth/user-token"})
+"""What is, too, unless requests are counted in the state store."""
 WAITS_FOR_STATE: Final = frozenset(
     f"{API}/auth/{name}" for name in ("exchange", "refresh", "logout", "revoke")
 )
@@ -79,6 +72,7 @@ def add_routes(
     _add_backend_routes(app, handshake)
     _add_public_routes(app, jwks, health)
     open_cors(app)
+    app.after_request(answers.tell_quota)
 
 
 def _add_browser_routes(app: Flask, handshake: Handshake) -> None:

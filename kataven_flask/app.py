@@ -3,31 +3,35 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from flask import Flask, Request, Response, request
+from flask import Flask, Request, Response, has_request_context, request
 from flask.sessions import NullSession, SessionInterface
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from kataven_flask import errors
-from kataven_flask.answers import refuse, request_id
+from kataven_flask.answers import note_quota, refuse, request_id
 from kataven_flask.api import (
     NEVER_WAITS,
     RETRY_AFTER_STATE,
+    WAITS_FOR_COUNT,
     WAITS_FOR_STATE,
     Health,
     add_routes,
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
+from kataven_flask.entry import with_entry
+from kataven_flask.event_log import Asked, EventLog, Person, Sources
 from kataven_flask.handshake import Handshake
 from kataven_flask.headers import with_secured_headers
 from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
 from kataven_flask.openapi.routes import add_docs_routes
-from kataven_flask.refused_origins import RefusedOrigins
 from kataven_flask.registry import Registry
+from kataven_flask.security_events import Event
 from kataven_flask.settings import Settings
 from kataven_flask.signing import KeyRing
 from kataven_flask.store import Store, store_from_url
@@ -36,6 +40,11 @@ from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
 from kataven_flask.times import iso_utc
 from kataven_flask.tokens import Tokens
+from kataven_flask.traces import trace_of
+from kataven_flask.user_hash import user_hash
+
+STATE_KEPT: Final = 1.0
+"""Seconds that what `/readyz` found of the state store is told again."""
 
 _log = logging.getLogger(__name__)
 
@@ -47,14 +56,14 @@ class Parts:
     Args:
         live: The registry that it looks tenants up in.
         ring: The keys that it signs and verifies with.
-        refused: What tells the operator of refused origins.
+        events: What tells the operator of security events.
         watch: What picks up edits of both, and tells what is due.
         store: The state store.
     """
 
     live: Live[Registry]
     ring: Live[KeyRing]
-    refused: RefusedOrigins
+    events: EventLog
     watch: Watch
     store: Breaker
 
@@ -62,13 +71,15 @@ class Parts:
         """Tell whether a request for this path may have to wait: for the state, or for a file."""
         if path in NEVER_WAITS:
             return False
+        if path in WAITS_FOR_COUNT:
+            return self.store.counts and not self.store.is_prompt
         # A token whose key isn't known here has the key ring's file looked at, whoever sends it.
         return path not in WAITS_FOR_STATE or not (self.store.is_prompt and self.ring.is_prompt)
 
     def close(self) -> None:
         """Stop watching the files, and let go of the state."""
         self.watch.close()
-        self.refused.close()
+        self.events.close()
         self.store.close()
 
 
@@ -117,27 +128,46 @@ def create_app(settings: Settings | None = None) -> Flask:
     def jwks() -> Mapping[str, Any]:
         return ring.latest().jwks()  # asked for seldom, and kept for long
 
+    store_health = _StoreHealth(store, settings.clock)
+
     def health() -> Health:
-        return _health(live, store, ring, settings.clock())
+        return _health(live, store_health(), ring, settings.clock())
 
     def registry() -> Registry:
         return live.current
 
-    refused = RefusedOrigins(registry, settings.config, settings.clock)
-    handshake = Handshake(registry, tokens, store, Throttle(), refused, settings.clock)
+    def user(person: Person) -> str:
+        return user_hash(ring.current.refresh_secret(settings.clock()), *person)
+
+    def alone(fault: errors.StoreError) -> None:
+        events.tell(Event.RATE_LIMITER_UNAVAILABLE, why=str(fault))
+
+    events = EventLog(Sources(registry, settings.config, settings.clock, user, _asked))
+    throttle = Throttle(note_quota, store if store.counts else None, alone)
+    handshake = Handshake(registry, tokens, store, throttle, events, settings.clock)
     app = _App("kataven_flask", static_folder=None)
+    app.config.update(DEBUG=False, TESTING=False)  # whatever FLASK_DEBUG says
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
     add_routes(app, handshake, jwks, health)
     add_docs_routes(app)
-    watch = Watch(live, ring, refused)
-    app.extensions["kataven"] = Parts(live, ring, refused, watch, store)
+    watch = Watch(live, ring, events)
+    app.extensions["kataven"] = Parts(live, ring, events, watch, store)
     _add_error_handlers(app)
-    app.wsgi_app = with_secured_headers(app.wsgi_app)  # type: ignore[assignment, method-assign]
+    entered = with_entry(with_secured_headers(app.wsgi_app), settings.proxies, settings.hsts)
+    app.wsgi_app = entered  # type: ignore[assignment, method-assign]
     if settings.watch:
         watch.start()
     return app
+
+
+def _asked() -> Asked | None:
+    """Return the request that is being answered in this thread, as the log has it."""
+    if not has_request_context():
+        return None
+    rule = "" if request.url_rule is None else request.url_rule.rule
+    return Asked(request_id(), rule.rpartition("/")[2])
 
 
 def _open_store(settings: Settings, *, is_new: bool) -> Breaker:
@@ -160,9 +190,27 @@ def _start_ms(now: float, *, is_new: bool) -> int:
     return int(now) * 1000 if is_new else int(now * 1000) + CLOCK_SKEW_MS
 
 
-def _health(live: Live[Registry], store: Store, ring: Live[KeyRing], now: float) -> Health:
+class _StoreHealth:
+    """The state store's, asked for at most once a second: strangers may ask for it, too."""
+
+    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+        self._known: dict[str, Any] = {}
+        self._until = 0.0
+
+    def __call__(self) -> Mapping[str, Any]:
+        """Return its part of the report."""
+        if time.monotonic() >= self._until:
+            self._known = _state(self._store, int(self._clock() * 1000))
+            self._until = time.monotonic() + STATE_KEPT
+        return self._known
+
+
+def _health(
+    live: Live[Registry], state: Mapping[str, Any], ring: Live[KeyRing], now: float
+) -> Health:
     config = {"revision": live.current.revision, **_soundness(live)}
-    state = _state(store, int(now * 1000))
     signing_key = {**_soundness(ring), "kid": ring.current.signing_key(now).kid}
     report = {"config": config, "state": state, "signing_key": signing_key}
     return Health(ready=state["ok"], report=report)
@@ -205,7 +253,7 @@ def _add_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
-        _log.error("unhandled fault (request %s)", request_id(), exc_info=error)
+        _log.error("unhandled fault (request %s)\n%s", request_id(), trace_of(error))
         return refuse(errors.InternalError(f"quote {request_id()} to the operator"))
 
 

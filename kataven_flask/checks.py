@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import UTC, datetime
 from typing import Final
 
 from kataven_flask import errors
+from kataven_flask.event_log import EventLog, Person
 from kataven_flask.messages import Caller
 from kataven_flask.origins import Origin
-from kataven_flask.refused_origins import RefusedOrigins
 from kataven_flask.registry import KeyRecord, Registry
+from kataven_flask.security_events import Event
 from kataven_flask.tenants import Agent, VisitorType
 from kataven_flask.tokens import Session
 
 _NO_ORIGIN: Final = "the request has no readable Origin or Referer; a browser sends one by itself"
-
-_security = logging.getLogger("kataven_flask.security")
 
 
 def find_key(registry: Registry, client_key: str | None) -> KeyRecord:
@@ -41,28 +39,33 @@ def require_live(record: KeyRecord, now: float) -> None:
 
 
 def require_origin(
-    record: KeyRecord, caller: Caller, refused: RefusedOrigins, words: str | None = None
+    record: KeyRecord, caller: Caller, events: EventLog, words: str | None = None
 ) -> Origin:
     """Return the caller's origin, or raise OriginNotAllowed where the allowlist doesn't admit it.
 
     What would have admitted it goes to the log, for the operator, and not to the stranger.
     """
+    if caller.origin is not None and record.key.admits(caller.origin):
+        return caller.origin
+    events.tell(Event.ORIGIN_REFUSED, client_key=record.key.client_key, origin=caller.origin)
     if caller.origin is None:
-        refused.count(record.key.client_key, None)
         raise errors.OriginNotAllowed(_NO_ORIGIN, words=words)
-    if not record.key.admits(caller.origin):
-        refused.count(record.key.client_key, caller.origin)
-        raise errors.OriginNotAllowed(f"{caller.origin} is not one of its origins", words=words)
-    return caller.origin
+    raise errors.OriginNotAllowed(f"{caller.origin} is not one of its origins", words=words)
 
 
-def require_origin_of(session: Session, caller: Caller, refused: RefusedOrigins) -> None:
+def require_origin_of(session: Session, caller: Caller, events: EventLog) -> None:
     """Raise OriginNotAllowed where a session is used from another origin than its own."""
     if caller.origin is None:
-        refused.count(session.client_key, None)
+        events.tell(Event.ORIGIN_REFUSED, client_key=session.client_key)
         raise errors.OriginNotAllowed(_NO_ORIGIN)
     if str(caller.origin) != session.origin:
-        _security.warning("session %s used from another origin: %s", session.sid, caller.origin)
+        events.tell(
+            Event.SESSION_FROM_ANOTHER_ORIGIN,
+            client_key=session.client_key,
+            session=session.sid,
+            person=Person.of(session),
+            origin=caller.origin,
+        )
         raise errors.OriginNotAllowed(
             f"the session was begun on another origin than {caller.origin}"
         )

@@ -15,7 +15,14 @@ PREFLIGHT_MAX_AGE: Final = 7200
 _BROWSER_PATHS: Final = (
     rf"(?s)^({API}/(?!auth/(user-token|revoke)\b).*|/widget/.*|/\.well-known/.*|/openapi\.json)$"
 )
-_EXPOSED: Final = ["ETag", "Retry-After", "X-Error-Code", "X-Request-Id"]
+_EXPOSED: Final = [
+    "ETag",
+    "RateLimit",
+    "RateLimit-Policy",
+    "Retry-After",
+    "X-Error-Code",
+    "X-Request-Id",
+]
 READABLE: Final = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": ", ".join(_EXPOSED),

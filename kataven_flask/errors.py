@@ -233,6 +233,24 @@ class MethodNotAllowed(Refusal):
     code, status, default_words = "method_not_allowed", 405, "Method not allowed"
 
 
+class RequestTimeout(Refusal):
+    """The request didn't come whole in time."""
+
+    code, status, default_words, retryable = "request_timeout", 408, "Request timed out", True
+
+
+class UriTooLong(Refusal):
+    """The request's first line is over what the server reads."""
+
+    code, status, default_words = "uri_too_long", 414, "URI too long"
+
+
+class HeadersTooLarge(Refusal):
+    """The request's header is over what the server reads."""
+
+    code, status, default_words = "headers_too_large", 431, "Headers too large"
+
+
 class BodyTooLarge(Refusal):
     """The body is over its limit."""
 
@@ -250,6 +268,13 @@ class StateUnavailable(Refusal):
 
     code, status, retryable = "state_unavailable", 503, True
     default_words = "State store unavailable"
+
+
+class TooManyConnections(Refusal):
+    """The server has as many connections as it can keep."""
+
+    code, status, retryable = "too_many_connections", 503, True
+    default_words = "Too many connections"
 
 
 class InternalError(Refusal):

@@ -6,9 +6,8 @@ that fails is the answer.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from kataven_flask import errors
@@ -21,7 +20,8 @@ from kataven_flask.checks import (
     require_origin_of,
     resolve_agent,
 )
-from kataven_flask.keys import hash_secret_key, same_hash
+from kataven_flask.event_log import EventLog
+from kataven_flask.leaks import find_secret, is_live, tell_of_browser, tell_of_client_key
 from kataven_flask.messages import (
     Backend,
     Caller,
@@ -30,22 +30,28 @@ from kataven_flask.messages import (
     VisitorToken,
     WidgetConfig,
 )
-from kataven_flask.refused_origins import RefusedOrigins
 from kataven_flask.registry import KeyRecord, Registry
+from kataven_flask.security_events import Event
 from kataven_flask.sessions import Clock, Sessions, new_id, new_session_id, user_digest
 from kataven_flask.store import Store
 from kataven_flask.tokens import Session, Tokens, VisitorClaims
 
-_WRONG_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105
-
-_security = logging.getLogger("kataven_flask.security")
+_WRONG_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105 - words
 
 
 class Throttle(Protocol):
     """Counts requests."""
 
-    def admit(self, action: str, key: str, address: str, per_minute: int | None) -> None:
+    def admit(self, policy: str, key: str, address: str, per_minute: int | None) -> None:
         """Count one request; raise RateLimited where it is one too many."""
+        ...
+
+    def require_room(self, policy: str, address: str, per_minute: int | None) -> None:
+        """Raise RateLimited where a limit is used up that only some requests count against."""
+        ...
+
+    def charge(self, policy: str, address: str, per_minute: int | None) -> None:
+        """Count one request against such a limit."""
         ...
 
 
@@ -58,7 +64,7 @@ class Handshake:
         tokens: Gives the minter for a registry.
         store: The state store.
         throttle: The rate limits.
-        refused: What refused origins are counted by.
+        events: Tells security events.
         clock: Gives the seconds since the epoch.
     """
 
@@ -68,14 +74,14 @@ class Handshake:
         tokens: Callable[[Registry], Tokens],
         store: Store,
         throttle: Throttle,
-        refused: RefusedOrigins,
+        events: EventLog,
         clock: Clock,
     ) -> None:
         self._registry = registry
         self._tokens = tokens
-        self._sessions = Sessions(store, clock)
+        self._sessions = Sessions(store, clock, events.tell)
         self._throttle = throttle
-        self._refused = refused
+        self._events = events
         self._clock = clock
         self._configs: tuple[str, dict[tuple[str, str], WidgetConfig]] = ("", {})
 
@@ -88,10 +94,10 @@ class Handshake:
             Refusal: The first check that failed.
         """
         registry = self._registry()
-        record = find_key(registry, client_key)
+        record = self._find_key(registry, client_key, caller)
         self._throttle_page("config", record, caller, record.limits.config_per_minute)
         require_live(record, self._clock())
-        require_origin(record, caller, self._refused, words="Origin not in allowlist")
+        require_origin(record, caller, self._events, words="Origin not in allowlist")
         agent_id, _ = resolve_agent(record, agent_id)
         return self._rendered(registry, record, agent_id)
 
@@ -105,10 +111,10 @@ class Handshake:
             Its first tokens; nothing is written for them.
         """
         registry = self._registry()
-        record = find_key(registry, client_key)
+        record = self._find_key(registry, client_key, caller)
         self._throttle_page("guest", record, caller, record.limits.guest_per_minute)
         require_live(record, self._clock())
-        origin = require_origin(record, caller, self._refused)
+        origin = require_origin(record, caller, self._events)
         agent_id, agent = resolve_agent(record, agent_id)
         require_auth_mode(agent_id, agent, "guest")
         session = Session(
@@ -143,13 +149,14 @@ class Handshake:
         """
         registry = self._registry()
         tokens = self._tokens(registry)
-        visitor = self._sessions.verified_visitor(tokens, token)
+        with self._bounding_bad_tokens(registry, caller):
+            visitor = self._sessions.verified_visitor(tokens, token)
         record = find_key(registry, visitor.client_key)
         self._throttle_page("exchange", record, caller, record.limits.exchange_per_minute)
         require_live(record, self._clock())
         if client_key is not None and client_key != visitor.client_key:
             raise errors.ClientKeyMismatch("the token was minted for another client_key")
-        origin = require_origin(record, caller, self._refused)
+        origin = require_origin(record, caller, self._events)
         agent_id, agent = resolve_agent(record, visitor.agent_id)
         require_auth_mode(agent_id, agent, "user")
         # Before the token is spent, so that a revocation in between ends this session too.
@@ -186,15 +193,16 @@ class Handshake:
         """
         registry = self._registry()
         tokens = self._tokens(registry)
-        claims = self._sessions.verified_refresh(tokens, refresh_token)
+        with self._bounding_bad_tokens(registry, caller):
+            claims = self._sessions.verified_refresh(tokens, refresh_token)
         session = claims.session
         if claims.exp <= self._clock():
             raise errors.ExpiredRefreshToken("its time is over; begin a new session")
         record = find_key(registry, session.client_key)
         self._throttle_page("refresh", record, caller, record.limits.refresh_per_minute)
         require_live(record, self._clock())
-        require_origin_of(session, caller, self._refused)
-        require_origin(record, caller, self._refused)
+        require_origin_of(session, caller, self._events)
+        require_origin(record, caller, self._events)
         agent_id, agent = resolve_agent(record, session.agent_id)
         if agent_id != session.agent_id:
             raise errors.AgentDisabled(f"this client_key serves {agent_id} now; begin anew")
@@ -215,12 +223,13 @@ class Handshake:
             StoreError: The session can't be ended.
         """
         registry = self._registry()
-        claims = self._sessions.verified_refresh(self._tokens(registry), refresh_token)
+        with self._bounding_bad_tokens(registry, caller):
+            claims = self._sessions.verified_refresh(self._tokens(registry), refresh_token)
         session = claims.session
         record = registry.keys.get(session.client_key)
         if record is not None:
             self._throttle_page("logout", record, caller, record.limits.refresh_per_minute)
-        require_origin_of(session, caller, self._refused)
+        require_origin_of(session, caller, self._events)
         self._sessions.end(claims)
 
     # --- what the tenant's backend asks for
@@ -236,15 +245,15 @@ class Handshake:
         Returns:
             Whose it is, and the registry that says so.
         """
+        registry = self._registry()
         if caller.is_browser:
-            _security.warning("an endpoint for backends was called by a browser")
+            tell_of_browser(registry, caller, self._events, self._clock())
             raise errors.BrowserForbidden(
                 "call this from your backend; a secret key in a page is a leak: rotate it"
             )
-        registry = self._registry()
-        record = self._find_secret(registry, caller.secret_key)
+        record = self._find_secret(registry, caller)
         self._throttle.admit(
-            "user_token", record.key.client_key, "", record.limits.user_token_per_minute
+            "user-token", record.key.client_key, "", record.limits.user_token_per_minute
         )
         return Backend(registry, record)
 
@@ -302,24 +311,50 @@ class Handshake:
 
     # --- steps
 
-    def _find_secret(self, registry: Registry, secret_key: str | None) -> KeyRecord:
-        if not secret_key:
+    def _find_key(self, registry: Registry, client_key: str | None, caller: Caller) -> KeyRecord:
+        """Find the key that a page names, and tell where that is a secret one."""
+        try:
+            return find_key(registry, client_key)
+        except errors.UnknownClientKey:
+            if client_key is not None and client_key.startswith("sk_"):
+                tell_of_client_key(registry, client_key, caller, self._events, self._clock())
+            raise
+
+    def _find_secret(self, registry: Registry, caller: Caller) -> KeyRecord:
+        if not caller.secret_key:
             raise errors.InvalidApiKey(_WRONG_SECRET)
-        presented = hash_secret_key(secret_key)
-        found = registry.secrets.get(presented)
-        if found is None or not same_hash(found[1].hash, presented):
-            _security.warning("unknown secret key")
+        found = find_secret(registry, caller.secret_key)
+        if found is None:
+            self._events.tell(Event.SECRET_KEY_WRONG)
+            # Only wrong ones count, or a stranger who shares an address with a tenant's backend
+            # would lock that out; and nobody guesses 256 bits, however many are answered.
+            limit = registry.limits.wrong_secret_per_minute
+            self._throttle.admit("wrong-secret", "", caller.address, limit)
             raise errors.InvalidApiKey(_WRONG_SECRET)
         record, secret = found
-        if not secret.is_live(datetime.fromtimestamp(self._clock(), UTC)):
-            _security.warning("secret key past its not_after: %s", record.key.client_key)
+        if not is_live(secret, self._clock()):
+            self._events.tell(Event.SECRET_KEY_EXPIRED, client_key=record.key.client_key)
             raise errors.InvalidApiKey("this secret key is past its not_after; use the new one")
         return record
 
+    @contextmanager
+    def _bounding_bad_tokens(self, registry: Registry, caller: Caller) -> Iterator[None]:
+        """Verify no token of who sent too many that were not signed here.
+
+        Such a one costs more than a good one: the key ring's file is looked at.
+        """
+        limit = registry.limits.bad_token_per_minute
+        self._throttle.require_room("bad-token", caller.address, limit)
+        try:
+            yield
+        except (errors.InvalidToken, errors.InvalidRefreshToken):
+            self._throttle.charge("bad-token", caller.address, limit)
+            raise
+
     def _throttle_page(
-        self, action: str, record: KeyRecord, caller: Caller, per_minute: int | None
+        self, policy: str, record: KeyRecord, caller: Caller, per_minute: int | None
     ) -> None:
-        self._throttle.admit(action, record.key.client_key, caller.address, per_minute)
+        self._throttle.admit(policy, record.key.client_key, caller.address, per_minute)
 
     def _rendered(self, registry: Registry, record: KeyRecord, agent_id: str) -> WidgetConfig:
         """Render a config once a revision."""

@@ -15,8 +15,11 @@ _UNLESS_SET: Final = {
     "Referrer-Policy": "no-referrer",
     # Fetch, section 3.7: no page reads it past CORS, as a script or an image.
     "Cross-Origin-Resource-Policy": "same-origin",
-    # CSP 3: opened by itself, an answer is text that loads nothing and stands in no frame.
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    # CSP 3: opened by itself, an answer is text that loads nothing and stands in no frame. The
+    # default is none for what neither loads nor frames: a base, and where a form goes.
+    "Content-Security-Policy": (
+        "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
 }
 
 

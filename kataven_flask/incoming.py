@@ -42,6 +42,8 @@ def body() -> dict[str, Any]:
 
 def query() -> dict[str, str]:
     """Read the query; like a body's member, a parameter stands once."""
+    if not request.query_string.isascii():  # a server that isn't waitress may hand it over
+        raise errors.InvalidRequest("the query is not ASCII; write other characters as %XX")
     for name in ("client_key", "agent_id"):
         if len(request.args.getlist(name)) > 1:
             raise errors.InvalidField(f"{name} stands twice; send it once")

@@ -14,7 +14,9 @@ from typing import Final
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.origins import MAX_PORT
 
-BACKLOG: Final = 1024
+BACKLOG: Final = 4096
+"""Connections that wait to be taken in, as far as the system goes along (`somaxconn`); whoever
+comes when it's full tries again after a second."""
 _PORT: Final = re.compile("[0-9]{1,5}")
 _SO_ATTACH_FILTER: Final = 26
 """Linux, asm-generic/socket.h; Python has no name for it."""

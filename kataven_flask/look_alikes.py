@@ -9,8 +9,11 @@ from typing import Final
 
 _NAMED: Final = 3
 """How many odd letters are told by name."""
+_HOSTS: Final = 256
+"""Of which is kept how they look: a refused one is held against each entry of an allowlist."""
 
 
+@lru_cache(maxsize=_HOSTS)
 def as_shown(host: str) -> str:
     """Turn punycode (RFC 3492) into the letters that a browser may show.
 
@@ -32,6 +35,7 @@ def _label_as_shown(label: str) -> str:
         return label
 
 
+@lru_cache(maxsize=_HOSTS)
 def skeleton(text: str) -> str:
     """Turn what looks the same into the same (UTS 39, section 4)."""
     letters = unicodedata.normalize("NFD", text)
@@ -69,6 +73,7 @@ def odd_letters(host: str) -> str:
     return ", ".join(names[:_NAMED]) or "other letters or digits"
 
 
+@lru_cache(maxsize=_HOSTS)
 def without_accents(text: str) -> str:
     """Leave the plain letters: `e` for `é`, `ss` for `ß`."""
     letters = unicodedata.normalize("NFKD", text.casefold())

@@ -15,6 +15,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from prometheus_client.registry import Collector
 
+from kataven_flask.security_events import Event
 from kataven_flask.standing import Board
 
 
@@ -39,6 +40,14 @@ class Metrics:
         )
         for result in ("ok", "refused"):
             self._config_reloads.labels(result)  # from the start, so that a rate sees the first
+        self._security_events = Counter(
+            "kataven_security_events",
+            "Security events by their name in the log; every one counts, told in a line or not.",
+            ["event"],
+            registry=own,
+        )
+        for event in Event:
+            self._security_events.labels(event)
         self.registry = CollectorRegistry()
         self.registry.register(_ConfigCollector(config))
         MultiProcessCollector(self.registry, self._folder)  # type: ignore[no-untyped-call]
@@ -46,6 +55,10 @@ class Metrics:
     def count_config_reload(self, result: Literal["ok", "refused"]) -> None:
         """Count an edit of the tenants' file, in the process that speaks for all."""
         self._config_reloads.labels(result).inc()
+
+    def count_security_event(self, event: Event) -> None:
+        """Count a security event, in whichever process it happens."""
+        self._security_events.labels(event).inc()
 
     def forget(self, process: int) -> None:
         """Drop what a process that has ended had in hand; what it counted goes on counting."""

@@ -48,9 +48,9 @@ class Kind(StrEnum):
     ENCRYPTED_JWT = "encrypted_jwt"
     BROKEN_TOKEN = "broken_token"  # noqa: S105 - a kind, not a token
     CLIENT_KEY = "client_key"
-    SECRET_KEY = "secret_key"  # noqa: S105
+    SECRET_KEY = "secret_key"  # noqa: S105 - a kind
     PRIVATE_KEY = "private_key"
-    SECRET_HASH = "secret_hash"  # noqa: S105
+    SECRET_HASH = "secret_hash"  # noqa: S105 - a kind
     SESSION_ID = "session_id"
     EMAIL = "email"
     JSON = "json"

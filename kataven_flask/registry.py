@@ -16,6 +16,7 @@ from kataven_flask.document.yaml_files import NOTHING, PlainDocument, read_docum
 from kataven_flask.tenants import (
     ClientKey,
     Document,
+    DocumentLimits,
     RateLimits,
     Secret,
     Tenant,
@@ -53,6 +54,7 @@ class Registry:
         revision: A digest of the files' bytes.
         issuer: The `iss` of every token; None for the address served.
         audience: The `aud` of session tokens.
+        limits: The document's rate limits; those that concern no key are these.
         tenants: Tenants by id.
         keys: Client keys by their text.
         secrets: Secret keys by their hash.
@@ -61,6 +63,7 @@ class Registry:
     revision: str
     issuer: str | None
     audience: str
+    limits: DocumentLimits
     tenants: Mapping[str, Tenant]
     keys: Mapping[str, KeyRecord]
     secrets: Mapping[str, tuple[KeyRecord, Secret]]
@@ -158,6 +161,7 @@ def registry_of(
         revision,
         document.issuer,
         document.audience,
+        document.limits,
         MappingProxyType(tenants) if isinstance(tenants, dict) else tenants,
         MappingProxyType(keys),
         MappingProxyType(secrets),

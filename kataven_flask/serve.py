@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from waitress import wasyncore
 from waitress.server import create_server
 
-from kataven_flask.channels import SEND_AT_ONCE, Channel, MayWait, Tasks, always
+from kataven_flask.channels import (
+    HEADER_LIMIT,
+    SEND_AT_ONCE,
+    Channel,
+    MayWait,
+    Tasks,
+    always,
+)
 from kataven_flask.listening import BACKLOG
+from kataven_flask.places import Bounds, Places
 from kataven_flask.shares import Share
 
-MAX_REQUEST_BODY: Final = 1024 * 1024
-"""Bytes that waitress takes in at all; the app's own limit is far lower and explains itself."""
-MAX_REQUEST_HEADERS: Final = 32 * 1024
-CONNECTION_LIMIT: Final = 1000
-IDLE_TIMEOUT: Final = 30
-"""Seconds without a byte until a connection is closed."""
+MAX_REQUEST_BODY: Final = 128 * 1024
+"""Bytes that waitress takes in at all, as every connection may; the app's own limit is far lower.
+Whoever sends more may be cut off before they have read why."""
 DRAIN_TIMEOUT: Final = 10.0
 """Seconds that the requests in flight have to end after `stop`."""
 SETTLE: Final = 0.2
@@ -29,10 +37,20 @@ SETTLE: Final = 0.2
 on its way: by then a proxy has noticed that nobody listens here, and looks elsewhere."""
 HANDSHAKE: Final = 0.002
 """Seconds in which a connection that has begun is made: a round trip to a proxy close by."""
-_POLL: Final = 1.0
+NEWCOMERS: Final = 64
+"""Connections taken in by one turn while many come; those that wait longest see the queue end."""
+SWEEP: Final = 1.0
+"""Seconds between two looks at who takes too long."""
+_BREATH: Final = 0.1
+"""Seconds in which nobody is taken in after the system had no file for it."""
+_COMPLAINTS: Final = 60.0
+"""Seconds between two lines of the log about that."""
+_OUT_OF_FILES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 WsgiApp = Callable[..., Any]
 
+_log = logging.getLogger(__name__)
+logging.getLogger("waitress").setLevel(logging.WARNING)  # else a path for each who hangs up
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it has a line for each that waits
 
 
@@ -43,10 +61,9 @@ class Server:
         app: The WSGI app.
         listener: A listening socket.
         threads: How many requests that may wait it works on at once.
-        trusted_proxy: The address of the reverse proxy whose `X-Forwarded-For` and
-            `X-Forwarded-Proto` are believed; None for none.
         may_wait: Tells which requests may wait; the others are answered one after another.
         share: This process' share of all connections, where others accept them, too.
+        bounds: What clients are granted.
     """
 
     def __init__(  # noqa: PLR0913 - an option each
@@ -54,17 +71,13 @@ class Server:
         app: WsgiApp,
         listener: socket.socket,
         threads: int,
-        trusted_proxy: str | None = None,
         *,
         may_wait: MayWait = always,
         share: Share | None = None,
+        bounds: Bounds = Bounds(),  # noqa: B008 - frozen
     ) -> None:
         self._map: dict[int, Any] = {}
         tasks = Tasks(threads, may_wait)
-        proxy: dict[str, Any] = {}
-        if trusted_proxy is not None:
-            headers = {"x-forwarded-for", "x-forwarded-proto"}
-            proxy = {"trusted_proxy": trusted_proxy, "trusted_proxy_headers": headers}
         self._server = create_server(
             app,
             map=self._map,
@@ -73,31 +86,34 @@ class Server:
             ident="kataven-flask",
             expose_tracebacks=False,
             max_request_body_size=MAX_REQUEST_BODY,
-            max_request_header_size=MAX_REQUEST_HEADERS,
-            connection_limit=CONNECTION_LIMIT,
-            channel_timeout=IDLE_TIMEOUT,
+            inbuf_overflow=MAX_REQUEST_BODY,  # no file for a body
+            max_request_header_size=HEADER_LIMIT,
+            connection_limit=sys.maxsize,  # ours are `bounds`, and so are the times
+            channel_timeout=sys.maxsize,
             backlog=BACKLOG,
             asyncore_use_poll=True,
-            clear_untrusted_proxy_headers=True,
-            **proxy,
+            clear_untrusted_proxy_headers=False,  # the app itself chooses whom to believe
         )
         # Not as an option, of which waitress says that it will go; without it, two packets do.
         self._server.adj.send_bytes = SEND_AT_ONCE
-        self._server.channel_class = Channel
         self._server.in_drain = False
         self._wake = self._server.pull_trigger
         self._server.pull_trigger = lambda: None if tasks.is_reader() else self._wake()
-        self._accept_one = self._server.handle_accept
-        self._server.handle_accept = self._accept
+        # Not amid a turn: a newcomer may get the number of one who gave way, and what was
+        # told of that one would be taken for theirs.
+        self._server.handle_accept = self._note_newcomers
+        self._newcomers = False
         self._tasks = tasks
         self._share = share
-        self._given = 0
+        self._places = Places(self._server.active_channels, bounds)
+        self._next_sweep = 0.0
+        self._next_complaint = 0.0
         self._stopping = False
 
     def run(self) -> None:
         """Serve until `stop` is called, then finish the requests in flight."""
         while not self._stopping:
-            self._turn(_POLL)
+            self._turn(SWEEP)
         self._server.in_drain = True
         self._accept_the_waiting()
         self._server.del_channel()  # stop accepting; what is open goes on
@@ -116,39 +132,78 @@ class Server:
             self._wake()
 
     def _turn(self, timeout: float) -> None:
-        self._given = self._tasks.answered()
         if self._share is not None:
             self._share.show(len(self._server.active_channels))
-        wasyncore.loop(timeout=timeout, use_poll=True, map=self._map, count=1)
+        if (now := time.monotonic()) >= self._next_sweep:
+            self._next_sweep = now + SWEEP
+            self._places.end_the_late()
+        is_short = not self._server.accepting
+        wasyncore.loop(
+            timeout=min(timeout, _BREATH) if is_short else timeout,
+            use_poll=True,
+            map=self._map,
+            count=1,
+        )
+        self._server.accepting = self._server.accepting or is_short
+        answered = self._tasks.answered()
+        if self._newcomers:
+            self._newcomers = False
+            self._accept(1 + answered)
 
-    def _accept(self) -> None:
-        """Take in one connection, and one more for each answer that the last turn gave.
+    def _note_newcomers(self) -> None:
+        self._newcomers = True
+
+    def _accept(self, most: int) -> None:
+        """Take in who waits to be, as many as one turn can.
 
         waitress takes in one a turn, which is enough where threads answer. Here a turn is long
-        once hundreds ask on kept connections, and who is new would wait for many of them. To take
-        in all at any time would give one worker what the others should have.
+        once hundreds ask on kept connections, and who is new would wait for many of them: so one
+        more comes in for each answer of the turn. To take in all at any time would give one
+        worker what the others should have; it's right where most places are taken, as then
+        thousands may stand before the one who has a request.
         """
-        room = CONNECTION_LIMIT - len(self._map)
-        for _ in range(max(1, min(1 + self._given, room))):
-            known = len(self._server.active_channels)
+        if self._places.is_crowded():
+            most = max(most, NEWCOMERS)
+        for _ in range(most):
             if self._share is not None:
-                self._share.show(known)
+                self._share.show(len(self._server.active_channels))
                 if not self._server.in_drain and self._share.leaves_to_others():
                     os.sched_yield()
                     break
-            self._accept_one()
-            if len(self._server.active_channels) == known:
+            if not self._accept_one():
                 break
+
+    def _accept_one(self) -> bool:
+        """Take in who has waited longest; False where nobody does, or nobody can be."""
+        try:
+            taken = self._server.accept()
+        except OSError as error:
+            self._complain(error)
+            if error.errno not in _OUT_OF_FILES or not self._places.make_room():
+                self._server.accepting = False
+            return False
+        if taken is None:
+            return False
+        connection, address = taken
+        with suppress(OSError):  # macOS, where it is closed again already
+            self._server.set_socket_options(connection)
+        self._places.admit(
+            Channel(self._server, connection, address, self._server.adj, map=self._map)
+        )
+        return True
+
+    def _complain(self, error: OSError) -> None:
+        if (now := time.monotonic()) >= self._next_complaint:
+            self._next_complaint = now + _COMPLAINTS
+            _log.error("can't take in a connection: %s; trying on", error.strerror)
 
     def _accept_the_waiting(self) -> None:
         """Take in whoever has connected by now; closing the socket would cut them off."""
         made = time.monotonic() + HANDSHAKE
         while (left := made - time.monotonic()) > 0:
             self._turn(left)
-        known = -1
-        while known < len(self._server.active_channels):
-            known = len(self._server.active_channels)
-            self._server.handle_accept()
+        while self._accept_one():
+            pass
 
     def _in_flight(self, began: float) -> bool:
         recently = time.time() - SETTLE

@@ -11,8 +11,10 @@ from typing import Final
 
 from kataven_flask import errors
 from kataven_flask.durations import HOUR
+from kataven_flask.event_log import Person
 from kataven_flask.messages import SessionGrant
 from kataven_flask.registry import KeyRecord
+from kataven_flask.security_events import Event
 from kataven_flask.store import (
     Outcome,
     PresentedRefresh,
@@ -47,7 +49,10 @@ no more forgets nothing that it, or another host's, may be asked for again."""
 _MINT: Final = "mint a new one with user-token"
 
 _log = logging.getLogger(__name__)
-_security = logging.getLogger("kataven_flask.security")
+
+
+def _tell_nobody(*_: object, **__: object) -> None:
+    """Tell nobody: it is the operator who ends something."""
 
 
 class Sessions:
@@ -56,11 +61,15 @@ class Sessions:
     Args:
         store: The state store.
         clock: Gives the seconds since the epoch.
+        tell: Tells a security event, as `EventLog.tell` does.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, tell: Callable[..., None] = _tell_nobody
+    ) -> None:
         self._store = store
         self._clock = clock
+        self._tell = tell
 
     def now_ms(self) -> int:
         """Return the milliseconds since the epoch."""
@@ -75,6 +84,7 @@ class Sessions:
         except TokenExpiredError as error:
             raise errors.ExpiredToken(_MINT) from error
         except BadTokenError as error:
+            self._tell(Event.TOKEN_INVALID, why=str(error))
             raise errors.InvalidToken(f"{error}; mint one with user-token") from error
 
     def verified_refresh(self, tokens: Tokens, refresh_token: str | None) -> RefreshClaims:
@@ -84,6 +94,7 @@ class Sessions:
         try:
             return tokens.verify_refresh(refresh_token)
         except BadTokenError as error:
+            self._tell(Event.TOKEN_INVALID, why=str(error))
             raise errors.InvalidRefreshToken(f"{error}; begin a new session") from error
 
     def spend(self, visitor: VisitorClaims) -> None:
@@ -102,8 +113,11 @@ class Sessions:
             case Spending.SPENT:
                 return
             case Spending.USED:
-                _security.warning(
-                    "visitor token replayed: %s of %s", visitor.jti, visitor.client_key
+                self._tell(
+                    Event.VISITOR_TOKEN_REPLAYED,
+                    client_key=visitor.client_key,
+                    token=visitor.jti,
+                    person=Person(visitor.tenant, visitor.sub),
                 )
                 raise errors.UsedToken("a visitor token is good for one exchange; mint a new one")
             case Spending.REVOKED:
@@ -141,7 +155,7 @@ class Sessions:
         rotation = self._store.rotate(presented)
         match rotation.outcome:
             case Outcome.REUSED:
-                _security.warning("refresh token reused, session revoked: %s", session.sid)
+                self._tell_of(Event.REFRESH_TOKEN_REUSED, session)
                 raise errors.ReusedRefreshToken("it was rotated before, so its session is over")
             case Outcome.UNTIMELY:
                 _log.error("this host's clock is behind the one that rotated %s", session.sid)
@@ -149,7 +163,7 @@ class Sessions:
             case Outcome.REVOKED:
                 raise errors.RevokedSession("it was ended; begin a new session")
             case Outcome.UNKNOWN:
-                _security.warning("rotated session without a record: %s", session.sid)
+                self._tell_of(Event.SESSION_WITHOUT_RECORD, session)
                 raise errors.RevokedSession("no record of it is left; begin a new session")
             case Outcome.ROTATED | Outcome.REPEATED:
                 return rotation
@@ -202,6 +216,14 @@ class Sessions:
             ),
             refresh_expires_at=refresh_expires_at,
             server_time=now,
+        )
+
+    def _tell_of(self, event: Event, session: Session) -> None:
+        self._tell(
+            event,
+            client_key=session.client_key,
+            session=session.sid,
+            person=Person.of(session),
         )
 
 

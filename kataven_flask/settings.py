@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -12,12 +11,15 @@ from typing import Final, get_args
 
 from kataven_flask.document.member_types import parse_issuer
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.proxies import MAX_HOPS, Proxies
 from kataven_flask.signing import Algorithm
 
 DEFAULT_CONFIG: Final = Path("config/tenants.yaml")
 DEFAULT_INSTANCE: Final = Path("instance")
 DEFAULT_ISSUER: Final = "http://localhost:5000"
 """Where `flask run` listens."""
+MAX_HSTS: Final = 63_072_000
+"""Two years, in seconds; what is longer is a mistake that browsers would remember."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,8 @@ class Settings:
         issuer: The `iss` of tokens where the tenants' file names none: the address served.
         signing_alg: The algorithm of a signing key that has to be made.
         watch: Whether edits of the tenants' file are picked up.
+        proxies: Whose word on the client's address and scheme is believed; None for nobody's.
+        hsts: For how many seconds browsers are told to ask by TLS alone; None to say nothing.
         clock: Gives the seconds since the epoch.
     """
 
@@ -40,11 +44,13 @@ class Settings:
     issuer: str = DEFAULT_ISSUER
     signing_alg: Algorithm | None = None
     watch: bool = True
+    proxies: Proxies | None = None
+    hsts: int | None = None
     clock: Callable[[], float] = field(default=time.time, repr=False)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Read `KATAVEN_CONFIG`, `_INSTANCE`, `_STATE`, `_ISSUER` and `_SIGNING_ALG`.
+        """Read `KATAVEN_CONFIG` and the others that the command has as options.
 
         Raises:
             ConfigurationError: A value can't be used.
@@ -58,6 +64,12 @@ class Settings:
             state=environ.get("KATAVEN_STATE"),
             issuer=checked_issuer(environ.get("KATAVEN_ISSUER", DEFAULT_ISSUER), "KATAVEN_ISSUER="),
             signing_alg=alg,  # type: ignore[arg-type]  # checked above
+            proxies=checked_proxies(
+                environ.get("KATAVEN_TRUSTED_PROXIES"),
+                _number(environ, "KATAVEN_PROXY_HOPS", 1, MAX_HOPS),
+                "KATAVEN_TRUSTED_PROXIES",
+            ),
+            hsts=_number(environ, "KATAVEN_HSTS", 0, MAX_HSTS),
         )
 
     @property
@@ -74,10 +86,27 @@ def checked_issuer(text: str, given_as: str = "--issuer ") -> str:
         raise ConfigurationError(f"{given_as}{text}: {error}") from error
 
 
-def checked_proxy(text: str, given_as: str = "--trusted-proxy ") -> str:
-    """Read a proxy's address, or raise a ConfigurationError that says what to write."""
+def checked_proxies(
+    text: str | None, hops: int | None, name: str = "--trusted-proxies"
+) -> Proxies | None:
+    """Read who the proxies are, or raise a ConfigurationError that says what to write."""
+    if not text:
+        if hops is not None:
+            raise ConfigurationError(
+                f"{name} is missing: a number of proxies means something only where they are named"
+            )
+        return None
     try:
-        ipaddress.ip_address(text)
+        return Proxies.parse(text, hops or 1)
     except ValueError as error:
-        raise ConfigurationError(f"{given_as}{text}: write one IP address") from error
-    return text
+        raise ConfigurationError(f"{name}: {error}") from error
+
+
+def _number(environ: Mapping[str, str], name: str, least: int, most: int) -> int | None:
+    text = environ.get(name)
+    if not text:
+        return None
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else -1
+    if not least <= number <= most:
+        raise ConfigurationError(f"{name}={text}: write a number from {least} to {most}")
+    return number

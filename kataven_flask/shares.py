@@ -13,6 +13,8 @@ from typing import Final
 
 PATIENCE: Final = 0.005
 """Seconds that are left to a process with fewer connections to accept one more; it may be busy."""
+SLACK: Final = 16
+"""Who has at most this part (1/16) more than another has as many."""
 _WIDTH: Final = 4
 _ABSENT: Final = 2**32 - 1
 
@@ -63,7 +65,7 @@ class Share:
 
     def leaves_to_others(self) -> bool:
         """Tell whether who has come now is for a process with fewer, and not yet for this one."""
-        if self._count <= min(self._counts.all()):
+        if self._count - self._count // SLACK <= min(self._counts.all()):
             self._leaves_until = None
             return False
         now = self._clock()

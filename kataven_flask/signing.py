@@ -21,6 +21,8 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -117,6 +119,10 @@ class RefreshSecret:
     def kept(self) -> int:
         """Seconds that it verifies after the next one began to sign."""
         return REFRESH_SECRET_KEPT
+
+    def derive_key(self, purpose: bytes) -> bytes:
+        """Return a key for another purpose, which tells nothing of the secret (RFC 5869)."""
+        return HKDF(SHA256(), REFRESH_SECRET_BYTES, salt=None, info=purpose).derive(self.secret)
 
 
 Entry: TypeAlias = SigningKey | RefreshSecret

@@ -100,6 +100,17 @@ class RateLimits(_Model):
     """Calls of the customer's backend a minute, for each client key."""
 
 
+class DocumentLimits(RateLimits):
+    """How many requests a minute are answered; each tenant may override those of its keys."""
+
+    wrong_secret_per_minute: PerMinute = 10
+    """Wrong secret keys answered a minute, for each client address; a right one always passes."""
+
+    bad_token_per_minute: PerMinute = 120
+    """Tokens a minute that were not signed here, for each client address and process; then no
+    token is looked at."""
+
+
 class Branding(_Model):
     """What the widget looks like on a tenant's pages."""
 
@@ -260,8 +271,9 @@ class Document(_Model):
     tokens: TokenPolicy = TokenPolicy()
     """How long tokens and sessions live; each tenant may override any of them."""
 
-    limits: RateLimits = RateLimits()
-    """How many requests a minute are answered; each tenant may override any; null is no limit."""
+    limits: DocumentLimits = DocumentLimits()
+    """How many requests a minute are answered; null is no limit. Each tenant may override those
+    of its keys."""
 
     tenants: Annotated[Mapping[TenantId, Tenant], AfterValidator(MappingProxyType)]
     """The tenants, each under its id: a-z, 0-9 and -, 2 to 32 of them, as in its keys' names."""

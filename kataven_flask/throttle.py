@@ -1,34 +1,76 @@
-"""Rate limits by the `limits` library: a sliding window a minute, counted in this process."""
+"""Rate limits by the `limits` library: how many requests a minute, and what is left of them."""
 
 from __future__ import annotations
 
-import threading
-import time
-from math import floor
-from typing import Final
+import ipaddress
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from math import ceil, floor
+from typing import Final, cast
 
 from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
-from kataven_flask.errors import RateLimited
+from kataven_flask.errors import RateLimited, StoreError
+from kataven_flask.store.base import Counts
+from kataven_flask.windows import OwnWindows, SharedWindows
 
-_WINDOW: Final = 60
+WINDOW: Final = 60
 """Seconds."""
+IPV6_NETWORK: Final = 64
+"""Bits of an IPv6 address that are counted by: one customer has at least as many to choose from
+(RFC 6177, section 2)."""
+
+
+def _nothing(_fault: StoreError) -> None:
+    """Leave it at that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of a limit, as the caller is told.
+
+    Args:
+        policy: What is limited.
+        limit: How many are let through a minute.
+        left: How many more would be, now.
+        wait: Seconds after which one more is surely let through.
+    """
+
+    policy: str
+    limit: int
+    left: int
+    wait: int
 
 
 class Throttle:
-    """Counts requests by action, client key and client address."""
+    """Counts requests by what is asked, by client key and by client address.
 
-    def __init__(self) -> None:
-        self._limiter = SlidingWindowCounterRateLimiter(_Windows())
+    Args:
+        note: Takes each quota that a request used, for its answer.
+        store: Where several servers count together; None to count in this process.
+        alone: Told of each request that couldn't be counted there, and was here; and why.
+    """
 
-    def admit(self, action: str, key: str, address: str, per_minute: int | None) -> None:
+    def __init__(
+        self,
+        note: Callable[[Quota], None],
+        store: Counts | None = None,
+        alone: Callable[[StoreError], None] = _nothing,
+    ) -> None:
+        self._note = note
+        self._own = SlidingWindowCounterRateLimiter(OwnWindows())
+        self._limiter = self._own
+        if store is not None:
+            self._limiter = SlidingWindowCounterRateLimiter(SharedWindows(store, alone))
+
+    def admit(self, policy: str, key: str, address: str, per_minute: int | None) -> None:
         """Count one request.
 
         Args:
-            action: What is asked for.
-            key: The client key it is counted under.
+            policy: What is asked for.
+            key: The client key it is counted under; empty to count for all of them.
             address: The client's network address; empty to count for all of them.
             per_minute: How many a minute are let through; None for any number.
 
@@ -37,66 +79,71 @@ class Throttle:
         """
         if per_minute is None:
             return
-        item = RateLimitItemPerMinute(per_minute)
-        if not self._limiter.hit(item, action, key, address):
-            wait = _until_admitted(time.time())
-            message = f"more than {per_minute} a minute; try again in {wait} s"
-            raise RateLimited(message, retry_after=wait)
+        names = (policy, key, network_of(address))
+        admitted = self._limiter.hit(_item(per_minute), *names)
+        quota = _quota(self._limiter, per_minute, names)
+        self._note(quota)
+        if not admitted:
+            raise _too_many(quota)
+
+    def require_room(self, policy: str, address: str, per_minute: int | None) -> None:
+        """Refuse who has used a limit up that only some requests count against.
+
+        It is counted in this process, whose time it saves; see `charge`.
+
+        Args:
+            policy: What is limited.
+            address: The client's network address.
+            per_minute: How many a minute are let through; None for any number.
+
+        Raises:
+            RateLimited: It is used up.
+        """
+        if per_minute is None:
+            return
+        names = (policy, network_of(address))
+        if not self._own.test(_item(per_minute), *names):
+            quota = _quota(self._own, per_minute, names)
+            self._note(quota)
+            raise _too_many(quota)
+
+    def charge(self, policy: str, address: str, per_minute: int | None) -> None:
+        """Count a request against such a limit."""
+        if per_minute is not None:
+            self._own.hit(_item(per_minute), policy, network_of(address))
 
 
-class _Windows(MemoryStorage):
-    """Keeps the counts of the present window and of the one before, and forgets older ones whole.
-
-    As it is, the library's storage starts a thread every 10 ms that looks through all counts for
-    those that can go; with many visitors it does nothing else.
-    """
-
-    STORAGE_SCHEME = None  # type: ignore[assignment]  # not to be had by a URL
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._lock = threading.Lock()
-        self._window = 0
-        self._present: dict[str, int] = {}
-        self._before: dict[str, int] = {}
-
-    def acquire_sliding_window_entry(
-        self, key: str, limit: int, expiry: int, amount: int = 1
-    ) -> bool:
-        """Count a request, unless with the share of the last window there were too many."""
-        with self._lock:
-            before, ttl, present, _ = self._weighed(key, expiry)
-            if floor(before * ttl / expiry + present) + amount > limit:
-                return False
-            self._present[key] = present + amount
-            return True
-
-    def get_sliding_window(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        """Return the last window's count and how long it counts yet, and the present one's."""
-        with self._lock:
-            return self._weighed(key, expiry)
-
-    def clear_sliding_window(self, key: str, expiry: int) -> None:
-        """Forget what a key has counted."""
-        del expiry  # all have the same
-        with self._lock:
-            self._present.pop(key, None)
-            self._before.pop(key, None)
-
-    def _weighed(self, key: str, expiry: int) -> tuple[int, float, int, float]:
-        window, age = divmod(time.time(), expiry)
-        # A clock that is put back a little begins nothing anew.
-        if int(window) not in {self._window, self._window - 1}:
-            self._before = self._present if int(window) == self._window + 1 else {}
-            self._present, self._window = {}, int(window)
-        left = expiry - age
-        return self._before.get(key, 0), left, self._present.get(key, 0), left + expiry
+@lru_cache(maxsize=256)
+def network_of(address: str) -> str:
+    """Return what a client address is counted by: itself, or its network where that is IPv6."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address  # a socket's name, or none
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    network = int(parsed) >> (parsed.max_prefixlen - IPV6_NETWORK)
+    return f"{network:x}/{IPV6_NETWORK}"
 
 
-def _until_admitted(now: float) -> int:
-    """Return after how many seconds a caller who was refused is surely let through.
+@lru_cache(maxsize=256)
+def _item(per_minute: int) -> RateLimitItemPerMinute:
+    return RateLimitItemPerMinute(per_minute)
 
-    Windows begin at whole minutes. The one that is full has to pass, and then as much of
-    the next as makes room for one request.
-    """
-    return _WINDOW - int(now % _WINDOW) + 1
+
+def _quota(
+    limiter: SlidingWindowCounterRateLimiter, per_minute: int, names: tuple[str, ...]
+) -> Quota:
+    windows = cast("OwnWindows", limiter.storage)
+    key = _item(per_minute).key_for(*names)
+    before, ends, present, _ = windows.get_sliding_window(key, WINDOW)
+    left = max(0, per_minute - floor(before * ends / WINDOW + present))
+    # The window that is full has to pass, and then as much of the next as makes room for one.
+    return Quota(names[0], per_minute, left, wait=ceil(ends) + 1)
+
+
+def _too_many(quota: Quota) -> RateLimited:
+    message = f"more than {quota.limit} a minute; try again in {quota.wait} s"
+    return RateLimited(message, retry_after=quota.wait)

@@ -11,6 +11,8 @@ _HOUR: Final = 60 * _MINUTE
 _DAY: Final = 24 * _HOUR
 _LAST: Final = 2**32
 """Seconds since the epoch (2106): a later time is a mistake, and sums of it may be no date."""
+_LAST_MINUTE: Final = int(datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()) // _MINUTE
+"""The last one that can be written; 9999-12-31T23:59:59Z, which stands for never, is after it."""
 
 
 def is_time(value: object) -> TypeGuard[int]:
@@ -47,7 +49,7 @@ def parse_iso(text: str) -> int:
 
 def utc_minute(seconds: float) -> str:
     """Write a time for a person, `2026-10-01 14:30 UTC`; it is over by then."""
-    minutes = math.ceil(seconds / _MINUTE)
+    minutes = min(math.ceil(seconds / _MINUTE), _LAST_MINUTE)
     return datetime.fromtimestamp(minutes * _MINUTE, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 

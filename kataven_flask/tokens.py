@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import jwt
 import orjson
-from itsdangerous import BadSignature, Signer
+from itsdangerous import BadData, BadSignature, Signer
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from kataven_flask.errors import KatavenError
@@ -33,6 +33,9 @@ MAX_TOKEN_LENGTH: Final = 15 * 1024
 _REFRESH_SALT: Final = b"kataven_flask.refresh-token.v1"
 _HEADER_MEMBERS: Final = {"alg", "kid", "typ"}
 _ALWAYS_REQUIRED: Final = ["exp", "iat", "jti", "sub", "iss", "aud"]
+_MAX_GENERATION: Final = 2**31
+"""Rotations; one a second for 68 years."""
+_VISITOR_TYPES: Final = get_args(VisitorType)
 
 
 class BadTokenError(KatavenError):
@@ -196,9 +199,11 @@ class Tokens:
         """
         claims = self._verify(unverified_jwt, VISITOR_TYP, self.exchange_audience, now)
         try:
-            return VisitorClaims(**_members(claims, VisitorClaims))
+            visitor = VisitorClaims(**_members(claims, VisitorClaims))
         except TypeError as error:
             raise BadTokenError("it lacks a claim") from error
+        _require_texts(visitor)
+        return visitor
 
     def verify_session(self, unverified_jwt: str, now: float) -> SessionClaims:
         """Verify a session token.
@@ -215,11 +220,14 @@ class Tokens:
             Its claims.
         """
         claims = self._verify(unverified_jwt, SESSION_TYP, self.audience, now)
+        auth_time = claims.get("auth_time")
+        if not is_time(auth_time):
+            raise BadTokenError("its auth_time is not in whole seconds of 1970 to 2106")
         try:
-            began_ms = claims["auth_time"] * 1000
-            session = Session(**_members(claims, Session), began_ms=began_ms)
-        except (KeyError, TypeError) as error:
+            session = Session(**_members(claims, Session), began_ms=auth_time * 1000)
+        except TypeError as error:
             raise BadTokenError("it lacks a claim") from error
+        _require_texts(session)
         return SessionClaims(session, claims["jti"], claims["iat"], claims["exp"])
 
     def verify_refresh(self, unverified_token: str) -> RefreshClaims:
@@ -238,9 +246,12 @@ class Tokens:
             payload = base64_decode(self._unsigned(unverified_token))
             members: dict[str, Any] = orjson.loads(payload)
             session = Session(**members.pop("session"))
-            return RefreshClaims(session=session, **members)
-        except (BadSignature, UnicodeError, ValueError, TypeError, KeyError) as error:
+            claims = RefreshClaims(session=session, **members)
+        except (BadData, ValueError, TypeError, LookupError, AttributeError) as error:
             raise BadTokenError("it was not signed here") from error
+        _require_texts(session)
+        _require_numbers(claims)
+        return claims
 
     def is_signed(self, unverified_jwt: str) -> bool:
         """Tell whether the key that a JWT names signed it, to explain a refusal, and no more.
@@ -331,6 +342,13 @@ class Tokens:
         return claims
 
 
+_NUMBERS: Final = {"iat", "exp", "began_ms"}
+_OPTIONAL: Final = {
+    cls: {each.name for each in fields(cls) if each.default is None}
+    for cls in (VisitorClaims, Session)
+}
+
+
 @lru_cache(maxsize=8)
 def _header_segment(alg: str, kid: str, typ: str) -> bytes:
     """Return how every JWT of a key and a type begins (RFC 7515, section 7.1)."""
@@ -346,6 +364,29 @@ def _refresh_signer(*secrets: RefreshSecret) -> Signer:
         key_derivation="hmac",
         digest_method=hashlib.sha256,
     )
+
+
+def _require_texts(claims: VisitorClaims | Session) -> None:
+    """Raise BadTokenError where a member isn't text: whoever has a key can sign anything."""
+    optional = _OPTIONAL[type(claims)]
+    for name in claims.__slots__:
+        value = getattr(claims, name)
+        is_absent = value is None and name in optional
+        if type(value) is not str and name not in _NUMBERS and not is_absent:
+            raise BadTokenError(f"its {name} is not text")
+    if isinstance(claims, Session) and claims.visitor_type not in _VISITOR_TYPES:
+        raise BadTokenError("its visitor_type is not guest or user")
+
+
+def _require_numbers(claims: RefreshClaims) -> None:
+    """Raise BadTokenError where a number isn't one that is ever minted."""
+    generation, began_ms = claims.generation, claims.session.began_ms
+    if not (is_time(claims.iat) and is_time(claims.exp)):
+        raise BadTokenError("its times are not whole seconds of 1970 to 2106")
+    if type(began_ms) is not int or not is_time(began_ms // 1000):
+        raise BadTokenError("its session began at no time")
+    if type(generation) is not int or not 0 <= generation < _MAX_GENERATION:
+        raise BadTokenError("its generation is not a number of rotations")
 
 
 def _verify_times(claims: Mapping[str, Any], now: float) -> None:

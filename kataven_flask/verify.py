@@ -23,7 +23,21 @@ _NO_KEYS: Final = (jwt.PyJWKClientConnectionError, jwt.PyJWKSetError, JSONDecode
 _NO_CRYPTOGRAPHY: Final = (
     "sessions can't be verified without cryptography: pip install 'pyjwt[crypto]'"
 )
+_REASONS: Final[Mapping[type[jwt.InvalidTokenError], str]] = {
+    jwt.ExpiredSignatureError: "it has expired",
+    jwt.ImmatureSignatureError: "it is not valid yet; compare the servers' clocks",
+    jwt.InvalidAudienceError: "it is meant for another audience",
+    jwt.InvalidIssuerError: "another issuer minted it",
+    jwt.MissingRequiredClaimError: "it lacks a claim",
+    jwt.InvalidSignatureError: "its signature is not valid",
+    jwt.InvalidAlgorithmError: "its algorithm is not its key's",
+}
 _REQUIRED: Final = ["exp", "iat", "jti", "sub", "iss", "aud", "sid"]
+_TEXTS: Final = ("sub", "sid", "tenant", "agent_id", "client_key", "origin", "visitor_type")
+_OPTIONAL_TEXTS: Final = ("name", "email", "guest_id")
+_TIMES: Final = ("exp", "iat", "auth_time")
+_LAST: Final = 2**32
+"""Seconds since the epoch (2106): a later time is a mistake, and may be no date."""
 
 
 class InvalidSession(Exception):
@@ -110,7 +124,8 @@ class SessionVerifier:
             claims = self._decode(unverified_jwt, key)
             return _session(claims)
         except jwt.InvalidTokenError as error:
-            raise InvalidSession(f"not a live session token: {error}") from error
+            # Without its cause, whose words a log would have, too.
+            raise InvalidSession(f"not a live session token: {_why(error)}") from None
         except (jwt.PyJWTError, KeyError, ValueError, RecursionError) as error:
             raise InvalidSession("not a live session token") from error
 
@@ -146,7 +161,14 @@ class SessionVerifier:
         )
 
 
+def _why(error: jwt.InvalidTokenError) -> str:
+    """Say it in words of ours: the library's may repeat what a stranger wrote in the header."""
+    known = (words for kind, words in _REASONS.items() if isinstance(error, kind))
+    return next(known, "it is not a JWT as this service mints them")
+
+
 def _session(claims: dict[str, Any]) -> Session:
+    _require_types(claims)
     return Session(
         visitor_id=claims["sub"],
         visitor_type=claims["visitor_type"],
@@ -161,3 +183,12 @@ def _session(claims: dict[str, Any]) -> Session:
         email=claims.get("email"),
         guest_id=claims.get("guest_id"),
     )
+
+
+def _require_types(claims: dict[str, Any]) -> None:
+    """Raise InvalidSession where a claim isn't of the type that `Session` promises."""
+    texts = all(isinstance(claims[name], str) for name in _TEXTS)
+    optional = all(isinstance(claims.get(name), str | None) for name in _OPTIONAL_TEXTS)
+    times = all(type(claims[name]) is int and 0 <= claims[name] < _LAST for name in _TIMES)
+    if not (texts and optional and times and claims["visitor_type"] in {"guest", "user"}):
+        raise InvalidSession("not a live session token: a claim is of another type")

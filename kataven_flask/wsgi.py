@@ -6,15 +6,15 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from flask import Flask
-from werkzeug.middleware.proxy_fix import ProxyFix
 
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.errors import ConfigurationError
-from kataven_flask.settings import Settings, checked_proxy
+from kataven_flask.hardening import keep_memory_private
+from kataven_flask.settings import Settings
 from kataven_flask.store import public_url
 
 CANT_START: Final = 4
@@ -24,8 +24,6 @@ CANT_START_IN_UWSGI: Final = 22
 _FOR_SERVE_ALONE: Final = ("KATAVEN_ADMIN", "KATAVEN_LISTEN", "KATAVEN_THREADS", "KATAVEN_WORKERS")
 
 _log = logging.getLogger(__name__)
-
-WsgiApp = Callable[[dict[str, Any], Any], Any]
 
 
 def make_app(environ: Mapping[str, str] = os.environ) -> Flask:
@@ -40,24 +38,9 @@ def make_app(environ: Mapping[str, str] = os.environ) -> Flask:
             "KATAVEN_STATE=memory: is one process' own, and gone with it: a token could be spent in"
             " each; write sqlite:///path or redis://…"
         )
-    if proxy := environ.get("KATAVEN_TRUSTED_PROXY"):
-        checked_proxy(proxy, "KATAVEN_TRUSTED_PROXY=")
     app = create_app(settings)
-    if proxy:
-        app.wsgi_app = _behind(proxy, app.wsgi_app)  # type: ignore[assignment, method-assign]
     _announce(app, settings, environ)
     return app
-
-
-def _behind(proxy: str, app: WsgiApp) -> WsgiApp:
-    """Take the client's address from the proxy's own requests, and from no other."""
-    told = ProxyFix(app)
-
-    def choose(environ: dict[str, Any], start_response: Any) -> Any:
-        chosen = told if environ.get("REMOTE_ADDR") == proxy else app
-        return chosen(environ, start_response)
-
-    return choose
 
 
 def _announce(app: Flask, settings: Settings, environ: Mapping[str, str]) -> None:
@@ -114,6 +97,7 @@ def _require_own_threads(uwsgi: Mapping[str, Any]) -> None:
 
 
 def _start() -> Flask:
+    keep_memory_private()
     _log_by_ourselves()
     uwsgi = _uwsgi_options()
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from kataven_flask.assets import example_config
+from tests.canary import hear_reprs, silence
 from tests.desk import Desk
 from tests.redis_server import running_redis
 from tests.support import FrozenClock, Service
@@ -20,6 +21,16 @@ def nothing_left_open() -> Iterator[None]:
     yield
     while Service.opened:
         Service.opened.pop().close()
+
+
+hear_reprs()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_said() -> Iterator[None]:
+    """Fail a test in which a token, a secret key or a person was logged, told or shown."""
+    with silence():
+        yield
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
 
+from tests.canary import hear_output
+
 COMMAND: Final = str(Path(sys.executable).with_name("kataven-flask"))
 BOUND: Final = 15
 """Seconds after which a process that should have spoken or ended is given up."""
@@ -136,3 +138,4 @@ def running(
             kill = os.killpg if own_group else os.kill
             kill(process.pid, signal.SIGKILL)
         command.ended()
+        hear_output(arguments, command.output)

@@ -15,12 +15,16 @@ from werkzeug.test import TestResponse
 from kataven_flask.app import create_app, parts_of
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.settings import Settings
+from kataven_flask.tenants import DocumentLimits
+from tests.canary import USER_ID, HeardClient
 from tests.openapi.described import description
 
 API: Final = "/api/v1/widget"
 ORIGIN: Final = "https://acme.com"
 ISSUER: Final = "https://widget.example.com"
 AUDIENCE: Final = "kataven:connect"
+NO_LIMITS: Final = dict.fromkeys(DocumentLimits.model_fields)
+"""For a document: no request is one too many."""
 NOON: Final = 1_790_000_000.0
 """Where every test's clock starts, in seconds since the epoch."""
 
@@ -99,7 +103,7 @@ def key(client_key: str, secret: str, allowlist: list[str], **members: Any) -> d
     }
 
 
-class DescribedClient(FlaskClient):
+class DescribedClient(HeardClient):
     """A client that holds every answer against the description of the service."""
 
     def open(self, *args: Any, **kwargs: Any) -> TestResponse:
@@ -160,6 +164,12 @@ class Service:
         live.reload()
         assert live.fault is None, live.fault
 
+    def reload_keys(self) -> None:
+        """Have the server pick up what stands in the key ring's file."""
+        ring = parts_of(self.app).ring
+        ring.reload()
+        assert ring.fault is None, ring.fault
+
     def config(self, origin: str | None = ORIGIN, **query: Any) -> TestResponse:
         """Call `config`; a `client_key` is sent unless the test gives one."""
         query = {"client_key": KEY, **query}
@@ -172,7 +182,7 @@ class Service:
     def user_token(self, secret: str | None = SECRET, **body: Any) -> TestResponse:
         """Call `user-token` as a backend; a key and a user are sent unless the test gives them."""
         headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
-        body = {"client_key": KEY, "user_id": "42", **body}
+        body = {"client_key": KEY, "user_id": USER_ID, **body}
         return self.client.post(f"{API}/auth/user-token", json=body, headers=headers)
 
     def exchange(self, origin: str | None = ORIGIN, **body: Any) -> TestResponse:

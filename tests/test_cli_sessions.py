@@ -49,9 +49,9 @@ def test_a_user(service: Service) -> None:
     mine = [service.user_session(), service.user_session()]
     renewed = refreshed(service, mine[0]).get_json()
     others = [service.user_session(user_id="43"), service.guest().get_json()]
-    result = revoke(service, "--tenant", "acme", "--user", "42")
+    result = revoke(service, "--tenant", "acme", "--user", "user-7f3a9c42")
     assert result.exit_code == 0, result.output
-    assert "every session that user 42 of acme began before now" in result.output
+    assert "every session that user user-7f3a9c42 of acme began before now" in result.output
     assert "10 min at most" in result.output
     for session in (renewed, *mine):
         assert refused(refreshed(service, session)) == ENDED
@@ -90,7 +90,7 @@ def test_twice_is_no_error(service: Service) -> None:
 
 def test_no_secret_is_shown(service: Service) -> None:
     """The state store is named without its password."""
-    result = revoke(service, "--tenant", "acme", "--user", "42")
+    result = revoke(service, "--tenant", "acme", "--user", "user-7f3a9c42")
     assert "state.db" in result.output or "redis://127.0.0.1:" in result.output
     assert "hunter2" not in result.output
 
@@ -98,9 +98,12 @@ def test_no_secret_is_shown(service: Service) -> None:
 MISTAKES: Final = {
     "nothing": ([], "name what to end"),
     "a tenant alone": (["--tenant", "acme"], "name what to end"),
-    "a user alone": (["--user", "42"], "name what to end"),
+    "a user alone": (["--user", "user-7f3a9c42"], "name what to end"),
     "two": (["--session", "ses_x", "--key", KEY], "name what to end"),
-    "an unknown tenant": (["--tenant", "acmee", "--user", "42"], "no such tenant, but acme"),
+    "an unknown tenant": (
+        ["--tenant", "acmee", "--user", "user-7f3a9c42"],
+        "no such tenant, but acme",
+    ),
     "an unknown key": (["--key", "pk_live_acme_x"], "no tenant has this client key"),
     "an empty user": (["--tenant", "acme", "--user", ""], "not a user's id"),
     "a user with a line's end": (["--tenant", "acme", "--user", "42\n"], "not a user's id"),
@@ -145,7 +148,9 @@ def test_an_empty_redis_is_the_wrong_store(tmp_path: Path) -> None:
     """A Redis that no server has used is refused, too."""
     with running_redis(tmp_path / "redis") as redis:
         service = Service(tmp_path, state=None)
-        result = revoke(service, "--tenant", "acme", "--user", "42", "--state", redis.url)
+        result = revoke(
+            service, "--tenant", "acme", "--user", "user-7f3a9c42", "--state", redis.url
+        )
     assert result.exit_code == 1
     assert "no server has used" in result.output
 

@@ -19,27 +19,23 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kataven_flask.body import MAX_BODY
 from kataven_flask.cli import main
 from kataven_flask.key_ring_file import open_key_ring
-from kataven_flask.serve import CONNECTION_LIMIT, DRAIN_TIMEOUT, IDLE_TIMEOUT
+from kataven_flask.places import CONNECTION_LIMIT, IDLE_TIMEOUT
+from kataven_flask.serve import DRAIN_TIMEOUT
 from kataven_flask.store import store_from_url
+from tests.nginx import CLIENT, GUEST, Answer, Proxy, answer_of, proxying
 from tests.redis_server import running_redis
 from tests.running import BOUND, COMMAND, Running, free_port, running, wait_until
-from tests.support import API, KEY, ORIGIN, SECRET, document
+from tests.support import API, KEY, NO_LIMITS, SECRET, document
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 PAGE: Final = (DOCS / "deployment.md").read_text()
@@ -48,119 +44,8 @@ PACKAGE: Final = DOCS.parent / "kataven_flask"
 EXEC_START: Final = shlex.split(
     re.findall(r"(?m)^ExecStart=(.*)$", (FILES / "kataven-flask.service").read_text())[0]
 )
-NGINX: Final = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-NAME: Final = "widget.example.com"
-GUEST: Final = f"{API}/auth/guest"
 CONFIG: Final = f"{API}/config?client_key={KEY}"
 GUESTS_A_MINUTE: Final = 20
-CLIENT: Final = "127.0.0.1"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back.
-
-    Args:
-        status: The status.
-        headers: All headers, each as often as it came.
-        body: The body.
-    """
-
-    status: int
-    headers: http.client.HTTPMessage
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        """The body as JSON."""
-        return json.loads(self.body)
-
-    @property
-    def readable(self) -> bool:
-        """Whether a page may read it: browsers refuse an answer that says so twice."""
-        return self.headers.get_all("Access-Control-Allow-Origin") == ["*"]
-
-
-@dataclass
-class Proxy:
-    """A running nginx.
-
-    Args:
-        process: Its process.
-        folder: Where its files are.
-        https: Its port with TLS.
-        http: Its port without.
-    """
-
-    process: Running
-    folder: Path
-    https: int
-    http: int
-    _trust: ssl.SSLContext = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._trust = ssl.create_default_context(cafile=str(self.folder / "fullchain.pem"))
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        body: object = None,
-        headers: Mapping[str, str] | None = None,
-        client: str = CLIENT,
-    ) -> Answer:
-        """Send one request over TLS, from an address of this machine, as a page at ORIGIN."""
-        connection = http.client.HTTPSConnection(
-            CLIENT, self.https, timeout=BOUND, context=self._trust, source_address=(client, 0)
-        )
-        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        return _answer(connection, method, path, content, {"Origin": ORIGIN, **(headers or {})})
-
-    def refresh(self, session: Any, headers: Mapping[str, str] | None = None) -> Answer:
-        """Refresh a session."""
-        body = {"refresh_token": session["refresh_token"]}
-        return self.ask("POST", f"{API}/auth/refresh", body, headers)
-
-    def guest(self, **options: Any) -> Answer:
-        """Begin a guest's session."""
-        return self.ask("POST", GUEST, {"client_key": KEY}, **options)
-
-    def met(self, name: str) -> int:
-        """Return the port of the server that answered the request of a name."""
-        upstream = re.search(r'upstream="[^"]*?:(\d+)" ', self.logged(name))
-        assert upstream is not None
-        return int(upstream[1])
-
-    def ask_in_the_clear(self, method: str, path: str) -> Answer:
-        """Send one request without TLS."""
-        return _answer(http.client.HTTPConnection(CLIENT, self.http, timeout=BOUND), method, path)
-
-    def logged(self, name: str) -> str:
-        """Return its line on the request of a name; it is written after the answer is sent."""
-        found: list[str] = []
-
-        def look() -> bool:
-            log = (self.folder / "kataven.log").read_text()
-            found[:] = [line for line in log.splitlines() if line.endswith(f" id={name}")]
-            return bool(found)
-
-        wait_until(look, f"a line on {name} in the log")
-        return found[-1]
-
-
-def _answer(
-    connection: http.client.HTTPConnection,
-    method: str,
-    path: str,
-    body: bytes | None = None,
-    headers: Mapping[str, str] | None = None,
-) -> Answer:
-    try:
-        connection.request(method, path, body, {"Host": NAME, **(headers or {})})
-        response = connection.getresponse()
-        return Answer(response.status, response.headers, response.read())
-    finally:
-        connection.close()
 
 
 # --- two hosts and the proxy before them
@@ -227,7 +112,7 @@ class Site:
 def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Start the site once; every test leaves it as it likes."""
     folder, ports = tmp_path_factory.mktemp("hosts"), [free_port(), free_port()]
-    content = document(limits={"guest_per_minute": GUESTS_A_MINUTE})
+    content = document(limits={**NO_LIMITS, "guest_per_minute": GUESTS_A_MINUTE})
     open_key_ring(folder / "instance")
     for port in ports:
         shutil.copytree(folder / "instance", folder / str(port) / "instance")
@@ -253,79 +138,6 @@ def environment_file() -> dict[str, str]:
     """Return what the shipped environment file sets."""
     lines = (FILES / "kataven-flask.env").read_text().splitlines()
     return dict(re.findall(r"^(\w+)='([^'$]*)'$", "\n".join(lines), re.MULTILINE))
-
-
-@contextmanager
-def proxying(folder: Path, ports: list[int], **changes: str) -> Iterator[Proxy]:
-    """Run nginx with the shipped file; its addresses, paths and certificate alone are others."""
-    if NGINX is None:
-        pytest.fail("the tests of docs/deployment run nginx: apt-get install nginx-light")
-    https, plain = free_port(), free_port()
-    write_certificate(folder)
-    (folder / "kataven.conf").write_text(configured(folder, ports, https, plain, changes))
-    user = "user root;" if os.geteuid() == 0 else ""  # else its workers can't read this folder
-    temporary = "".join(
-        f"{kind}_temp_path {folder}/{kind};\n"
-        for kind in ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
-    )
-    (folder / "nginx.conf").write_text(
-        f"{user} daemon off; pid {folder}/pid; worker_processes 2; error_log stderr notice;\n"
-        f"events {{}} http {{ {temporary} include {folder}/kataven.conf; }}\n"
-    )
-    command = (NGINX, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf"))
-    with running(*command, cwd=folder) as process:
-        process.wait_for("start worker process ", count=2)
-        try:
-            yield Proxy(process, folder, https, plain)
-        finally:
-            process.end()
-
-
-def configured(
-    folder: Path, ports: list[int], https: int, plain: int, changes: Mapping[str, str]
-) -> str:
-    """Return the shipped file for this machine; each change has to find its place."""
-    text = (FILES / "nginx.conf").read_text()
-    first, second = ports
-    for old, new in {
-        "listen 443": f"listen {CLIENT}:{https}",
-        "listen [::]:443": f"listen 127.0.0.2:{https}",
-        "listen 80": f"listen {CLIENT}:{plain}",
-        "listen [::]:80": f"listen 127.0.0.2:{plain}",
-        "10.0.0.11:8000": f"{CLIENT}:{first}",
-        "10.0.0.12:8000": f"{CLIENT}:{second}",
-        f"/etc/letsencrypt/live/{NAME}": str(folder),
-        "/var/log/nginx": str(folder),
-        "/var/www/acme": str(folder / "acme"),
-        **changes,
-    }.items():
-        assert old in text, old
-        text = text.replace(old, new)
-    return text
-
-
-def write_certificate(folder: Path) -> None:
-    """Make a certificate for the proxy's name and address that it has signed itself."""
-    key = generate_private_key(SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, NAME)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(NAME), x509.IPAddress(ip_address(CLIENT))]),
-            critical=False,
-        )
-        .sign(key, SHA256())
-    )
-    (folder / "fullchain.pem").write_bytes(certificate.public_bytes(Encoding.PEM))
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder / "privkey.pem").write_bytes(pem)
 
 
 # --- nginx before servers that are up
@@ -367,7 +179,7 @@ def test_a_session_goes_on_whichever_server_is_met(site: Site) -> None:
 def test_a_visitor_token_is_spent_once_on_all_servers(site: Site) -> None:
     """A user who signed in on one server can't be signed in by the same token on the other."""
     bearer = {"Authorization": f"Bearer {SECRET}"}
-    minted = ask_as_backend(site.proxy, {"client_key": KEY, "user_id": "42"}, bearer)
+    minted = ask_as_backend(site.proxy, {"client_key": KEY, "user_id": "user-7f3a9c42"}, bearer)
     body = {"token": minted.json["token"]}
     answers = [site.proxy.ask("POST", f"{API}/auth/exchange", body) for _ in range(4)]
     assert [answer.status for answer in answers] == [200, 400, 400, 400]
@@ -378,7 +190,9 @@ def ask_as_backend(proxy: Proxy, body: object, headers: Mapping[str, str]) -> An
     """Mint a visitor token, as a tenant's backend: not from a page."""
     context = ssl.create_default_context(cafile=str(proxy.folder / "fullchain.pem"))
     connection = http.client.HTTPSConnection(CLIENT, proxy.https, timeout=BOUND, context=context)
-    return _answer(connection, "POST", f"{API}/auth/user-token", json.dumps(body).encode(), headers)
+    return answer_of(
+        connection, "POST", f"{API}/auth/user-token", json.dumps(body).encode(), headers
+    )
 
 
 @pytest.mark.parametrize(

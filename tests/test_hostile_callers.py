@@ -66,7 +66,7 @@ LAST: Final = request("/last", "Connection: close")
 def test_what_a_thread_hands_over_is_left_to_threads() -> None:
     """A thread may be done before the read returns that brought the requests; none is lost."""
     tasks = Tasks(0, may_wait=lambda _path: False)
-    channel: Any = SimpleNamespace(requests=[SimpleNamespace(path="/next")])
+    channel: Any = SimpleNamespace(requests=[SimpleNamespace(path="/next")], total_outbufs_len=0)
 
     def read() -> None:
         other = threading.Thread(target=tasks.add_task, args=(channel,))

@@ -20,6 +20,7 @@ from kataven_flask.key_ring_file import read_key_ring
 from kataven_flask.keys import generate_client_key, generate_secret_key
 from kataven_flask.recognition import MAX_DEPTH, Kind, recognise
 from kataven_flask.registry import Registry, load_registry
+from kataven_flask.tenants import DocumentLimits
 from kataven_flask.tokens import BadTokenError, Tokens
 from tests.support import (
     AUDIENCE,
@@ -207,7 +208,7 @@ class TestVerdict:
     ) -> None:
         """Of any claims under our own signature it says what the verifier says."""
         token = FORGE.token(FORGE.header(typ), {**over, **payload})
-        plain = Registry("r", ISSUER, AUDIENCE, {}, {}, {})
+        plain = Registry("r", ISSUER, AUDIENCE, DocumentLimits(), {}, {}, {})
         inspection = inspect(token, Here(KEYS.ours, plain, None, NOW))
         of_token = [code for code in codes(inspection) if code != "unknown_client_key"]
         assert (not of_token) == accepted(token), (of_token, {**over, **payload})
@@ -234,7 +235,8 @@ class TestVerdict:
         everywhere = encoded(json.dumps({**dict.fromkeys({*SESSION, "began_ms"}, value)}))
         session = encoded(json.dumps({"session": value, "exp": value}))
         sessions = encoded(json.dumps({"session": dict.fromkeys([*SESSION, "began_ms"], value)}))
-        here = Here(KEYS.ours, Registry("r", None, AUDIENCE, {}, {}, {}), None, NOW)
+        nobody = Registry("r", None, AUDIENCE, DocumentLimits(), {}, {}, {})
+        here = Here(KEYS.ours, nobody, None, NOW)
         for header in (part, encoded(json.dumps(FORGE.header())), everywhere):
             for payload in (part, everywhere):
                 assert inspect(f"{header}.{payload}.{part}", here).verifies is False

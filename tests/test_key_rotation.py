@@ -29,7 +29,18 @@ from kataven_flask.signing import (
 )
 from tests.api.wire import flip
 from tests.running import BOUND, COMMAND, Running, running
-from tests.support import API, AUDIENCE, ISSUER, KEY, NOON, ORIGIN, FrozenClock, Service, document
+from tests.support import (
+    API,
+    AUDIENCE,
+    ISSUER,
+    KEY,
+    NO_LIMITS,
+    NOON,
+    ORIGIN,
+    FrozenClock,
+    Service,
+    document,
+)
 
 SEEN_LATE: Final = 60
 """Seconds that a host may see a change of the folder late."""
@@ -37,9 +48,6 @@ HOUR: Final = 3600
 DAY: Final = 24 * HOUR
 PROMISED: Final = 2.0
 """Seconds within which every server has picked up a change."""
-LIMITS: Final = dict.fromkeys(
-    [f"{name}_per_minute" for name in ("guest", "exchange", "refresh", "config", "user_token")]
-)
 
 
 class Host:
@@ -66,7 +74,7 @@ class Host:
         self.service = Service(folder, state=state, clock=clock)
         self.service.clock = clock
         tokens = {"session_ttl": "15m", "refresh_ttl": "30d", "user_max_age": "90d"}
-        self.service.document = document(tokens=tokens, limits=LIMITS)
+        self.service.document = document(tokens=tokens, limits=NO_LIMITS)
         self.service.edit()
         self.published: list[tuple[float, PyJWKSet]] = []
 
@@ -377,7 +385,7 @@ class TestOneFolder:
 @contextmanager
 def two_servers(folder: Path, *options: str) -> Iterator[list[Running]]:
     """Run two servers over one instance folder and one state file."""
-    text = yaml.safe_dump(document(limits=LIMITS))
+    text = yaml.safe_dump(document(limits=NO_LIMITS))
     (folder / "tenants.yaml").write_text(text)
     arguments = ("--config", "tenants.yaml", "--listen", "127.0.0.1:0", *options)
     with ExitStack() as stack:

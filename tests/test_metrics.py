@@ -17,10 +17,13 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from kataven_flask.security_events import Event
+from tests.canary import hear_answer
 from tests.running import BOUND, COMMAND, Running, running, wait_until
-from tests.support import document
+from tests.support import API, KEY, document
 
 LOOPBACK: Final = "127.0.0.1"
+EVIL: Final = "https://evil.example"
 FAULTY: Final = "version: 1\ntenants: {acme: {name: 7}}\n"
 
 
@@ -44,7 +47,9 @@ class Operator:
         with closing(http.client.HTTPConnection(*where, timeout=BOUND)) as connection:
             connection.request(method, path)
             response = connection.getresponse()
-            return response.status, response.read().decode()
+            body = response.read()
+            hear_answer(response.status, dict(response.getheaders()), body)
+            return response.status, body.decode()
 
     def samples(self) -> dict[str, float]:
         """Return what it measures, each by its name and its labels' values."""
@@ -114,9 +119,33 @@ def test_what_is_measured_is_said_in_words(tmp_path: Path) -> None:
         "kataven_config_loaded_timestamp_seconds": "gauge",
         "kataven_config_info": "gauge",
         "kataven_config_reloads": "counter",
+        "kataven_security_events": "counter",
     }
     for family in families.values():
         assert re.fullmatch(r"[A-Z1].{20,}\.", family.documentation)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_security_event_counts(tmp_path: Path, workers: int) -> None:
+    """Whichever worker sees them, and however few lines the log has of them."""
+    with operating(tmp_path, workers) as operator:
+        counts = {f"kataven_security_events_total {event}": 0.0 for event in Event}
+        assert counts.items() <= operator.samples().items()
+        for _ in range(40):
+            with closing(
+                http.client.HTTPConnection(LOOPBACK, operator.port, timeout=BOUND)
+            ) as page:
+                page.request("GET", f"{API}/config?client_key={KEY}", headers={"Origin": EVIL})
+                assert page.getresponse().status == 403
+        with closing(http.client.HTTPConnection(LOOPBACK, operator.port, timeout=BOUND)) as page:
+            page.request("POST", f"{API}/auth/refresh", b'{"refresh_token": "x.y"}')
+            assert page.getresponse().status == 400
+        counts["kataven_security_events_total origin_refused"] = 40
+        counts["kataven_security_events_total token_invalid"] = 1
+        found = operator.samples()
+        assert {name: found[name] for name in counts} == counts
+        operator.server.wait_for("event=token_invalid")
+        assert operator.server.output.count("event=origin_refused") == 1
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -236,7 +236,12 @@ def test_a_taken_port_is_one_line(tmp_path: Path) -> None:
         (["--state", "sqlite:////usr"], "/usr: is a folder"),
         (["--listen", "a..b:80"], "not a host name"),
         (["--listen", "127.0.0.1:" + "9" * 5000], "write HOST:PORT"),
-        (["--trusted-proxy", "proxy.local"], "write one IP address"),
+        (["--trusted-proxies", "proxy.local"], "--trusted-proxies: proxy.local: not an IP address"),
+        (["--trusted-proxies", "0.0.0.0/0"], "0.0.0.0/0: trusts strangers"),
+        (["--proxy-hops", "2"], "--trusted-proxies is missing"),
+        (["--proxy-hops", "0"], "Invalid value for '--proxy-hops'"),
+        (["--hsts", "31536000"], "--hsts needs --trusted-proxies"),
+        (["--hsts", "1y"], "Invalid value for '--hsts'"),
         (["--issuer", "foo bar"], "--issuer foo bar: not an https:// URL"),
         (["--workers", "0"], "Invalid value for '--workers'"),
         (["--threads", "many"], "Invalid value for '--threads'"),
@@ -349,7 +354,7 @@ def test_a_header_that_is_refused_unread_is_refused_readably(tmp_path: Path) -> 
         headers = {"X-Padding": "x" * 40_000}
         connection.request("POST", GUEST, "{}", headers)
         response = connection.getresponse()
-        assert response.status == 400
-        assert response.headers["X-Error-Code"] == "invalid_request"
+        assert response.status == 431
+        assert response.headers["X-Error-Code"] == "headers_too_large"
         assert response.headers["Access-Control-Allow-Origin"] == "*"
         connection.close()

@@ -15,6 +15,7 @@ from kataven_flask.tenants import (
     Branding,
     ClientKey,
     Document,
+    DocumentLimits,
     RateLimits,
     Secret,
     Tenant,
@@ -140,6 +141,11 @@ class TestRateLimits:
             "refresh_per_minute": 60,
             "config_per_minute": 600,
             "user_token_per_minute": 6000,
+        }
+        assert DocumentLimits().model_dump() == {
+            **RateLimits().model_dump(),
+            "wrong_secret_per_minute": 10,
+            "bad_token_per_minute": 120,
         }
 
     def test_null_is_no_limit(self) -> None:
@@ -441,7 +447,7 @@ class TestDocument:
         assert read.issuer is None
         assert read.audience == "kataven:connect"
         assert read.tokens == TokenPolicy()
-        assert read.limits == RateLimits()
+        assert read.limits == DocumentLimits()
 
     @pytest.mark.parametrize("version", [0, 2, "1", None], ids=repr)
     def test_another_version_is_refused(self, version: object) -> None:

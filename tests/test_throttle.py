@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import tracemalloc
@@ -9,8 +10,10 @@ from collections import Counter
 
 import pytest
 
-from kataven_flask.errors import RateLimited
-from kataven_flask.throttle import Throttle
+from kataven_flask import windows
+from kataven_flask.errors import RateLimited, StoreError
+from kataven_flask.store.base import Hit
+from kataven_flask.throttle import Quota, Throttle, network_of
 from tests.support import FrozenClock
 
 MINUTE = 60
@@ -27,16 +30,22 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> FrozenClock:
 
 
 @pytest.fixture
-def throttle(clock: FrozenClock) -> Throttle:
+def told() -> list[Quota]:
+    """Return what callers are told of their quotas, in turn."""
+    return []
+
+
+@pytest.fixture
+def throttle(clock: FrozenClock, told: list[Quota]) -> Throttle:
     """Return rate limits that have counted nothing yet."""
-    return Throttle()
+    return Throttle(told.append)
 
 
 def admitted(  # noqa: PLR0913 - each names one thing that a case changes
     throttle: Throttle,
     tries: int,
     *,
-    action: str = "guest",
+    policy: str = "guest",
     key: str = "pk_1",
     address: str = "192.0.2.1",
     per_minute: int | None = 3,
@@ -45,7 +54,7 @@ def admitted(  # noqa: PLR0913 - each names one thing that a case changes
     passed = 0
     for _ in range(tries):
         try:
-            throttle.admit(action, key, address, per_minute)
+            throttle.admit(policy, key, address, per_minute)
         except RateLimited:
             continue
         passed += 1
@@ -73,14 +82,14 @@ def test_null_is_no_limit(throttle: Throttle) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("action", "exchange"), ("key", "pk_2"), ("address", "192.0.2.2")],
+    [("policy", "exchange"), ("key", "pk_2"), ("address", "192.0.2.2")],
 )
 def test_each_is_counted_by_itself(throttle: Throttle, name: str, value: str) -> None:
     """One visitor, one key or one endpoint that is used up takes nothing from the others."""
     assert admitted(throttle, 5) == 3
     match name:
-        case "action":
-            assert admitted(throttle, 5, action=value) == 3
+        case "policy":
+            assert admitted(throttle, 5, policy=value) == 3
         case "key":
             assert admitted(throttle, 5, key=value) == 3
         case _:
@@ -158,12 +167,13 @@ def test_starts_no_threads(throttle: Throttle) -> None:
     assert threading.active_count() == before
 
 
-def test_forgets_who_came_before(throttle: Throttle, clock: FrozenClock) -> None:
+def test_forgets_who_came_before(throttle: Throttle, clock: FrozenClock, told: list[Quota]) -> None:
     """Addresses that were counted two minutes ago take no memory any more."""
     tracemalloc.start()
     try:
         for number in range(20_000):
-            throttle.admit("guest", "pk_1", f"2001:db8::{number:x}", 3)
+            throttle.admit("guest", "pk_1", f"2001:db8:0:{number:x}::", 3)
+            told.clear()
         counted, _ = tracemalloc.get_traced_memory()
         clock.move(2 * MINUTE)
         throttle.admit("guest", "pk_1", "192.0.2.1", 3)
@@ -199,3 +209,141 @@ def test_threads_share_one_count(throttle: Throttle) -> None:
     for caller in callers:
         caller.join()
     assert passed["all"] == 50
+
+
+def test_callers_are_told_what_is_left(
+    throttle: Throttle, clock: FrozenClock, told: list[Quota]
+) -> None:
+    """Each request is told how many more would be let through now, and when more will be."""
+    admitted(throttle, 4)
+    assert [quota.left for quota in told] == [2, 1, 0, 0]
+    assert {(quota.policy, quota.limit, quota.wait) for quota in told} == {("guest", 3, 51)}
+    clock.now = WINDOW + 60 + 20  # a third of the next minute: two of three weigh yet
+    admitted(throttle, 1)
+    assert told[-1] == Quota("guest", 3, 0, 41)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2::1", "20010db800010002/64"),
+        ("2001:0DB8:1:2:ffff::", "20010db800010002/64"),
+        ("::1", "0/64"),
+        ("fe80::1%eth0", "fe80000000000000/64"),
+        ("", ""),
+        ("unix:", "unix:"),
+    ],
+)
+def test_what_an_address_is_counted_by(address: str, network: str) -> None:
+    """IPv4 by the address, IPv6 by the network, all of which one customer has."""
+    assert network_of(address) == network
+
+
+def test_one_network_is_one_caller(throttle: Throttle) -> None:
+    """Who has 2^64 addresses has no more requests than who has one."""
+    assert sum(admitted(throttle, 1, address=f"2001:db8::{n:x}") for n in range(9)) == 3
+    assert admitted(throttle, 5, address="2001:db8:0:1::1") == 3
+
+
+def charged(throttle: Throttle, times: int, address: str = "192.0.2.1") -> None:
+    """Count some requests against a limit of three that others don't use."""
+    for _ in range(times):
+        throttle.require_room("bad-token", address, 3)
+        throttle.charge("bad-token", address, 3)
+
+
+def test_only_what_is_charged_counts(throttle: Throttle) -> None:
+    """Asking whether there is room takes none of it."""
+    for _ in range(9):
+        throttle.require_room("bad-token", "192.0.2.1", 3)
+    charged(throttle, 3)
+    with pytest.raises(RateLimited) as refused:
+        throttle.require_room("bad-token", "192.0.2.1", 3)
+    assert refused.value.retry_after == 51
+    charged(throttle, 3, address="192.0.2.2")
+    throttle.require_room("bad-token", "192.0.2.1", None)
+
+
+class Store:
+    """A store that counts, or is out of reach."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.fault: StoreError | None = None
+
+    def hit(self, name: str, *, limit: int, window: int, amount: int = 1) -> Hit:
+        """Let everything through, as the third of the others' windows."""
+        self.asked.append(name)
+        if self.fault is not None:
+            raise self.fault
+        return Hit(admitted=limit > 2, before=0, present=2 + amount, left=window / 2)
+
+
+class TestShared:
+    """Counted in a store that several servers share."""
+
+    @pytest.fixture
+    def store(self) -> Store:
+        """Return a store that counts."""
+        return Store()
+
+    @pytest.fixture
+    def alone(self) -> list[StoreError]:
+        """Return why requests weren't counted there, one by one."""
+        return []
+
+    @pytest.fixture
+    def shared(self, store: Store, told: list[Quota], alone: list[StoreError]) -> Throttle:
+        """Return rate limits that are counted there."""
+        return Throttle(told.append, store, alone.append)
+
+    def test_the_store_decides(self, shared: Throttle, told: list[Quota]) -> None:
+        """What it lets through is let through, and what it has counted is told."""
+        assert admitted(shared, 5, per_minute=9) == 5
+        assert admitted(shared, 5, per_minute=2) == 0
+        assert told[0] == Quota("guest", 9, 6, 31)
+        assert told[-1] == Quota("guest", 2, 0, 31)
+
+    def test_a_request_is_one_step(self, shared: Throttle, store: Store) -> None:
+        """Nobody waits for the store twice."""
+        admitted(shared, 3)
+        assert len(store.asked) == 3
+
+    def test_no_address_is_in_it(self, shared: Throttle, store: Store) -> None:
+        """The store gets digests: who reads it learns of no client."""
+        admitted(shared, 1)
+        admitted(shared, 1, address="192.0.2.2")
+        assert all(re.fullmatch("[0-9a-f]{32}", name) for name in store.asked)
+        assert len(set(store.asked)) == 2
+
+    def test_while_it_is_away_each_process_counts(
+        self, shared: Throttle, store: Store, alone: list[StoreError]
+    ) -> None:
+        """Nobody is refused for it, nor waits for it again and again; each time it is told."""
+        store.fault = StoreError("no answer")
+        assert admitted(shared, 5) == 3
+        assert len(store.asked) == 1
+        assert alone == [store.fault] * 5
+
+    def test_once_it_is_back_it_counts_again(
+        self,
+        shared: Throttle,
+        store: Store,
+        alone: list[StoreError],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """After a rest it is asked anew."""
+        monkeypatch.setattr(windows, "REST", 0.0)
+        store.fault = StoreError("no answer")
+        admitted(shared, 2)
+        store.fault = None
+        assert admitted(shared, 5, per_minute=9) == 5
+        assert len(store.asked) == 7
+        assert len(alone) == 2
+
+    def test_bad_tokens_are_counted_here(self, shared: Throttle, store: Store) -> None:
+        """What saves a process its time costs no step of the store."""
+        charged(shared, 3)
+        assert store.asked == []

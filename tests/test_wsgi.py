@@ -139,7 +139,7 @@ def hosted(
     content = document(limits={"guest_per_minute": GUESTS_A_MINUTE})
     (folder / "tenants.yaml").write_text(yaml.safe_dump(content))
     port = free_port()
-    environ = settings(KATAVEN_TRUSTED_PROXY=PROXY)
+    environ = settings(KATAVEN_TRUSTED_PROXIES=PROXY, KATAVEN_HSTS="600")
     with running(*command(name, port), cwd=folder, own_group=True, **environ) as process:
         process.wait_for(WORKER_IS_UP[name], count=WORKERS)
         server = Hosted(name, process, port, folder, set())
@@ -233,6 +233,36 @@ class TestAServer:
             assert statuses[-20:].count(429) > 15, "a worker still lets them in"
         assert [guest("192.0.2.2") for _ in range(GUESTS_A_MINUTE)] == [200] * GUESTS_A_MINUTE
 
+    def test_tls_is_what_the_proxy_says(self, hosted: Hosted) -> None:
+        """HSTS stands where the proxy says https; a stranger can't have any server believe it."""
+
+        def hsts(client: str, **headers: str) -> str | None:
+            return hosted.ask("GET", "/nowhere", None, client, **headers).headers[
+                "Strict-Transport-Security"
+            ]
+
+        assert hsts(PROXY, X_Forwarded_Proto="https") == "max-age=600"
+        assert hsts(PROXY, X_Forwarded_Proto="http") is None
+        assert hsts(PROXY) is None
+        for name in ("X_Forwarded_Proto", "X_Forwarded_Ssl", "X_Forwarded_Protocol"):
+            for said in ("https", "on", "ssl"):
+                assert hsts(STRANGER, **{name: said}) is None
+
+    def test_a_second_header_of_a_name_adds_to_the_first(self, hosted: Hosted) -> None:
+        """A proxy that adds a header of its own to a visitor's is believed, and not the visitor."""
+        body = json.dumps({"client_key": KEY}).encode()
+        statuses = []
+        for forged in islice(cycle(FORGED), MANY):
+            with closing(http.client.HTTPConnection("127.0.0.1", hosted.port, BOUND)) as where:
+                where.putrequest("POST", GUEST)
+                for name, value in {"Origin": ORIGIN, "Content-Length": str(len(body))}.items():
+                    where.putheader(name, value)
+                where.putheader("X-Forwarded-For", forged)
+                where.putheader("X-Forwarded-For", "192.0.2.3")
+                where.endheaders(body)
+                statuses.append(where.getresponse().status)
+        assert statuses[-20:].count(429) > 15, "a worker still lets them in"
+
     def test_every_worker_takes_an_edit_over(self, hosted: Hosted) -> None:
         """A key that is switched off is refused by all, whether they were forked or not."""
         content = document(limits={"guest_per_minute": GUESTS_A_MINUTE})
@@ -260,6 +290,48 @@ class TestAServer:
         assert not [token for token in hosted.seen if signature(token) in log]
         assert SECRET not in log
         assert "Traceback" not in log
+
+
+class _BySocket(http.client.HTTPConnection):
+    """A connection by a Unix socket."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(BOUND)
+        self.sock.connect(self.host)
+
+
+def is_listening(path: str) -> bool:
+    """Tell whether somebody takes connections at a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(path) == 0
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_proxy_that_comes_by_a_unix_socket_is_believed_as_unix(tmp_path: Path, name: str) -> None:
+    """Each visitor that it names has a limit of its own, although it has no address itself."""
+    content = document(limits={"guest_per_minute": 1})
+    (tmp_path / "tenants.yaml").write_text(yaml.safe_dump(content))
+    path = str(tmp_path / "s")
+    words = ["1" if word == str(WORKERS) else word for word in command(name, 8000)]
+    if name == "granian":
+        place = words.index("--host")
+        words[place : place + 4] = ["--uds", path]
+    prefix = "unix:" if name == "gunicorn" else ""
+    words = [word.replace("127.0.0.1:8000", prefix + path) for word in words]
+
+    def guest(visitor: str) -> int:
+        headers = {"Origin": ORIGIN, "X-Forwarded-For": visitor}
+        with closing(_BySocket(path)) as where:
+            where.request("POST", GUEST, json.dumps({"client_key": KEY}), headers)
+            return where.getresponse().status
+
+    environ = settings(KATAVEN_TRUSTED_PROXIES="unix")
+    with running(*words, cwd=tmp_path, own_group=True, **environ) as server:
+        server.wait_for(WORKER_IS_UP[name])
+        wait_until(lambda: is_listening(path), "it listens")
+        asked = [guest(each) for each in ("192.0.2.1", "192.0.2.2", "192.0.2.1")]
+        assert asked == [200, 200, 429]
 
 
 @pytest.mark.parametrize(("name", "status"), [("gunicorn", 4), ("uwsgi", 22)])
@@ -295,7 +367,13 @@ def test_uwsgi_without_threads_is_refused(tmp_path: Path, options: list[str], to
     ("environ", "words"),
     [
         ({"KATAVEN_STATE": "memory:"}, "write sqlite:///path or redis://"),
-        ({"KATAVEN_TRUSTED_PROXY": "proxy"}, "KATAVEN_TRUSTED_PROXY=proxy: write one IP address"),
+        (
+            {"KATAVEN_TRUSTED_PROXIES": "proxy"},
+            "KATAVEN_TRUSTED_PROXIES: proxy: not an IP address or a network",
+        ),
+        ({"KATAVEN_PROXY_HOPS": "2"}, "KATAVEN_TRUSTED_PROXIES is missing"),
+        ({"KATAVEN_PROXY_HOPS": "0"}, "KATAVEN_PROXY_HOPS=0: write a number from 1 to 8"),
+        ({"KATAVEN_HSTS": "1y"}, "KATAVEN_HSTS=1y: write a number from 0 to 63072000"),
         ({"KATAVEN_ISSUER": "acme"}, "KATAVEN_ISSUER=acme: not an https:// URL"),
         ({"KATAVEN_INSTANCE": "/dev/null/x"}, "Not a directory"),
     ],

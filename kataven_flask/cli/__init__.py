@@ -23,7 +23,7 @@ _COMMANDS: Final = {
     "snippet": "Print the snippet that a tenant pastes into its pages.",
     "doctor": "Find out why the widget doesn't come up.",
     "tokens": "Read tokens, and say why one is refused.",
-    "sessions": "End sessions.",
+    "sessions": "End sessions, or find a user's lines in the log.",
     "signing-keys": "See, rotate and prune the keys that sign tokens.",
     "completion": "Complete commands in bash, zsh or fish.",
 }

@@ -16,17 +16,20 @@ from typing import Any, get_args
 
 import click
 
-from kataven_flask.app import create_app, parts_of
+from kataven_flask.app import Parts, create_app, parts_of
 from kataven_flask.channels import MayWait
 from kataven_flask.cli.options import config_option, instance_option, state_option
 from kataven_flask.cli.output import counted, note
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.hardening import keep_memory_private
 from kataven_flask.listening import Address, bind
 from kataven_flask.live import Live, log_news
 from kataven_flask.origins import Origin
+from kataven_flask.places import Bounds, fitting
+from kataven_flask.proxies import MAX_HOPS
 from kataven_flask.registry import Registry
 from kataven_flask.serve import Server, WsgiApp
-from kataven_flask.settings import Settings, checked_issuer, checked_proxy
+from kataven_flask.settings import MAX_HSTS, Settings, checked_issuer, checked_proxies
 from kataven_flask.shares import Counts, Share
 from kataven_flask.signing import Algorithm
 from kataven_flask.standing import SPEAKER, Board, Company
@@ -85,11 +88,26 @@ from kataven_flask.workers import Job, run_workers
     help="The algorithm of a signing key that has to be made.  [default: ES256]",
 )
 @click.option(
-    "--trusted-proxy",
-    metavar="IP",
-    envvar="KATAVEN_TRUSTED_PROXY",
+    "--trusted-proxies",
+    metavar="CIDR[,CIDR…]",
+    envvar="KATAVEN_TRUSTED_PROXIES",
     show_envvar=True,
-    help="The reverse proxy whose X-Forwarded-For is believed; without it, none is.",
+    help="The reverse proxies whose X-Forwarded-For is believed.  [default: nobody]",
+)
+@click.option(
+    "--proxy-hops",
+    type=click.IntRange(1, MAX_HOPS),
+    envvar="KATAVEN_PROXY_HOPS",
+    show_envvar=True,
+    help="How many of them a request passes, one after the other.  [default: 1]",
+)
+@click.option(
+    "--hsts",
+    type=click.IntRange(0, MAX_HSTS),
+    metavar="SECONDS",
+    envvar="KATAVEN_HSTS",
+    show_envvar=True,
+    help="How long a browser that came by TLS asks by TLS alone.  [default: not said]",
 )
 def serve(  # noqa: PLR0913, PLR0917 - an option each
     config: Path,
@@ -101,7 +119,9 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
     admin: str | None,
     issuer: str | None,
     signing_alg: Algorithm | None,
-    trusted_proxy: str | None,
+    trusted_proxies: str | None,
+    proxy_hops: int | None,
+    hsts: int | None,
 ) -> None:
     """Serve the sign-in endpoints until Ctrl-C or SIGTERM.
 
@@ -112,8 +132,13 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
             "--state memory: is one worker's own, and gone with it; with --workers or --admin"
             " use sqlite:/// or redis://"
         )
-    if trusted_proxy is not None:
-        checked_proxy(trusted_proxy)
+    proxies = checked_proxies(trusted_proxies, proxy_hops)
+    if hsts is not None and proxies is None:
+        raise ConfigurationError(
+            "--hsts needs --trusted-proxies: TLS ends at a proxy, and it alone can say so"
+        )
+    bounds = _bounds(threads)
+    keep_memory_private()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     listener = bind(Address.parse(listen))
     admin_listener = bind(Address.parse(admin, "--admin")) if admin is not None else None
@@ -124,12 +149,26 @@ def serve(  # noqa: PLR0913, PLR0917 - an option each
         issuer=checked_issuer(issuer) if issuer else f"http://{_local(_address(listener))}",
         signing_alg=signing_alg,
         watch=False,  # a thread would not outlive the fork; each worker starts its own
+        proxies=proxies,
+        hsts=hsts,
     )
 
     def make_server(app: WsgiApp, may_wait: MayWait, share: Share | None) -> Server:
-        return Server(app, listener, threads, trusted_proxy, may_wait=may_wait, share=share)
+        return Server(app, listener, threads, may_wait=may_wait, share=share, bounds=bounds)
 
     sys.exit(_run(settings, make_server, listener, workers, admin_listener))
+
+
+def _bounds(threads: int) -> Bounds:
+    wanted = Bounds()
+    bounds = fitting(wanted, threads)
+    if bounds.connections < wanted.connections:
+        note(
+            f"Note: each worker takes {bounds.connections:,} connections at once, and not"
+            f" {wanted.connections:,}, as the system allows too few open files:"
+            " ulimit -n, or LimitNOFILE in systemd, raises them."
+        )
+    return bounds
 
 
 def _run(
@@ -157,17 +196,17 @@ def _run(
 
     is_alone = workers == 1 and admin_listener is None
     if not is_alone:
-        parts.refused.share()
+        parts.events.share()
     places = [SPEAKER] if is_alone else range(SPEAKER + 1, workers + 1)
     jobs = [Job("worker", listener, partial(work, place)) for place in places]
     with ExitStack() as stack:
         ended: Callable[[int], None] = _nothing
         if admin_listener is not None:
             board = company.board_of(parts.live)
-            job, ended = stack.enter_context(_admin(admin_listener, parts.live, board))
+            job, ended = stack.enter_context(_admin(admin_listener, parts, board))
             jobs.append(job)
         status = run_workers(jobs, ready=ready, idle=parts.watch.look, ended=ended)
-        parts.refused.close()
+        parts.events.close()
         return status
 
 
@@ -177,7 +216,7 @@ def _nothing(_process: int) -> None:
 
 @contextmanager
 def _admin(
-    listener: socket.socket, live: Live[Any], board: Board
+    listener: socket.socket, parts: Parts, board: Board
 ) -> Iterator[tuple[Job, Callable[[int], None]]]:
     """Count from now on; give the job of showing it, and what to do about who has ended."""
     try:
@@ -198,7 +237,8 @@ def _admin(
             log_news(live)
             metrics.count_config_reload("ok" if live.fault is None else "refused")
 
-        live.tell = tell
+        parts.live.tell = tell
+        parts.events.counted = metrics.count_security_event
         app = admin_app(metrics.registry)
         yield (
             Job("admin process", listener, lambda: Server(app, listener, threads=1)),
@@ -223,6 +263,8 @@ def _announce(
     click.echo(f"  issuer    {registry.issuer or settings.issuer}")
     click.echo(f"  keys      {settings.instance}")
     click.echo(f"  state     {public_url(settings.state_url)}")
+    if settings.proxies is not None:
+        click.echo(f"  proxies   {settings.proxies}")
     if metrics is not None:
         click.echo(f"  metrics   http://{_local(metrics)}/metrics")
     click.echo(

@@ -1,11 +1,12 @@
-"""`kataven-flask sessions`: end sessions."""
+"""`kataven-flask sessions`: end sessions, and find a user's in the log."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Collection
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -13,21 +14,27 @@ import click
 
 from kataven_flask.cli.complete import complete_client_key, complete_tenant
 from kataven_flask.cli.options import config_option, instance_option, state_option
+from kataven_flask.cli.output import table
 from kataven_flask.cli.reading import read_tenants
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.key_ring_file import as_owner_of, read_key_ring
 from kataven_flask.messages import MAX_USER_ID
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.sessions import Sessions, is_session_id
 from kataven_flask.settings import Settings
+from kataven_flask.signing import KeyRing
 from kataven_flask.store import Store, public_url, store_from_url
 from kataven_flask.text import has_control_characters
+from kataven_flask.times import utc_minute
+from kataven_flask.user_hash import user_hash
 
+_HASH_HEADINGS: Final = ("USER", "IN LINES FROM", "TO")
 _WHICH: Final = "name what to end: --tenant and --user, or --session, or --key"
 
 
 @click.group()
 def sessions() -> None:
-    """End sessions."""
+    """End sessions, or find a user's lines in the log."""
 
 
 @sessions.command(short_help="End sessions that were begun before now.")
@@ -71,9 +78,56 @@ def revoke(  # noqa: PLR0913, PLR0917 - an option each
     click.echo(f"Session tokens that are out run on until they end, in {minutes} min at most.")
 
 
+@sessions.command("user-hash", short_help="Tell what the log has for a user.")
+@click.option(
+    "--tenant", required=True, shell_complete=complete_tenant, help="The tenant of the user."
+)
+@click.option(
+    "--user", help="The user's id in the tenant's own terms.  [default: a line of standard input]"
+)
+@config_option
+@instance_option
+def user_hash_(tenant: str, user: str | None, config: Path, instance: Path) -> None:
+    """Tell what the log has for a user, whose id is in no line of it.
+
+    The log's usr_… comes from the user's id and the keys, so it changes when these are rotated.
+    It is told for as long as the old keys are kept. Without --user the id is asked for, and stays
+    out of the shell's history.
+
+    Example: kataven-flask sessions user-hash --tenant acme
+    """
+    _require_tenant(read_tenants(config), tenant)
+    user = _read_user() if user is None else user
+    _require_user_id(user)
+    with as_owner_of(instance):
+        ring = read_key_ring(instance)
+    click.echo(table(_HASH_HEADINGS, _hashes(ring, tenant, user, time.time())))
+
+
+def _read_user() -> str:
+    if sys.stdin is None:  # closed by whoever started this
+        return ""
+    if sys.stdin.isatty():
+        text: str = click.prompt("User id", err=True)
+        return text
+    return sys.stdin.readline().removesuffix("\n")
+
+
+def _hashes(ring: KeyRing, tenant: str, user: str, now: float) -> list[tuple[str, str, str]]:
+    """Return the user's hashes, the present one first, and which lines have each."""
+    rows = []
+    until = "now"
+    for secret in reversed(ring.refresh_secrets):
+        if secret.signs_from <= now or secret is ring.refresh_secret(now):
+            since = utc_minute(secret.signs_from)
+            rows.append((user_hash(secret, tenant, user), since, until))
+            until = since
+    return rows
+
+
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    what: str
+    what: str = field(repr=False)
     records: Collection[KeyRecord]
     carry_out: Callable[[Sessions], None]
 
@@ -120,11 +174,15 @@ def _require_user_id(user: str) -> None:
         raise ConfigurationError("--user: not a user's id; is the variable empty?")
 
 
-def _keys_of(registry: Registry, tenant: str) -> list[KeyRecord]:
+def _require_tenant(registry: Registry, tenant: str) -> None:
     if tenant not in registry.tenants:
         raise ConfigurationError(
             f"--tenant {tenant}: there is no such tenant, but {', '.join(registry.tenants)}"
         )
+
+
+def _keys_of(registry: Registry, tenant: str) -> list[KeyRecord]:
+    _require_tenant(registry, tenant)
     records = [record for record in registry.keys.values() if record.tenant_id == tenant]
     if not records:
         raise ConfigurationError(f"--tenant {tenant}: it has no keys, so it has no sessions")

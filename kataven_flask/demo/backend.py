@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final, cast
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -19,9 +19,9 @@ USER_TOKEN: Final = "/api/v1/widget/auth/user-token"  # noqa: S105 - a path
 class Customer:
     """Somebody with an account at the shop."""
 
-    user_id: str
-    name: str
-    email: str
+    user_id: str = field(repr=False)
+    name: str = field(repr=False)
+    email: str = field(repr=False)
     about: str
 
     @property
@@ -78,7 +78,7 @@ class ApiClient:
 
     api_url: str
     client_key: str
-    secret_key: str
+    secret_key: str = field(repr=False)
     agent_id: str | None
 
     def user_token(self, customer: Customer, note: Callable[[Call], None]) -> str:

@@ -29,7 +29,7 @@ from kataven_flask.settings import Settings
 
 LOOPBACK: Final = "127.0.0.1"
 CLIENT_KEY: Final = "pk_test_demo_c56wJJekTt040SAU8soRL1"
-SECRET_KEY: Final = "sk_test_demo_iyXTvO73nWfI93uSKjXGlGCdOmKlAyXSt4l0mUxKy1s"  # noqa: S105
+SECRET_KEY: Final = "sk_test_demo_iyXTvO73nWfI93uSKjXGlGCdOmKlAyXSt4l0mUxKy1s"  # noqa: S105 - public: loopback alone
 """Public on purpose: its client key works on loopback hosts alone."""
 _THREADS: Final = 4
 

@@ -99,7 +99,7 @@ class Grant:
     refresh_token: str = field(repr=False)
     session_id: str
     agent_id: str
-    visitor_id: str
+    visitor_id: str = field(repr=False)
     visitor_type: str
     server_time: float | None
 

@@ -172,7 +172,7 @@ _OF_CODE: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "rate_limited": (
         "Too many requests from this address within a minute.",
-        "Try again {later}. Behind a proxy the server needs --trusted-proxy, or all count as one.",
+        "Try again {later}. Behind a proxy, all count as one without --trusted-proxies.",
     ),
     "state_unavailable": (
         "The state store can't be reached: nobody can renew or sign in.",

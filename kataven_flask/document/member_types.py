@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -261,10 +261,19 @@ def _time(value: object) -> object:
     return value
 
 
+def _in_utc(time: datetime) -> datetime:
+    try:
+        time.astimezone(UTC)
+    except OverflowError as error:  # 0001-01-01T00:00:00+01:00
+        raise ValueError("lies outside the years 1 to 9999 in UTC; write it with a Z") from error
+    return time
+
+
 Version = Annotated[Literal[1], BeforeValidator(_version)]
 Time = Annotated[
     AwareDatetime,
     BeforeValidator(_time),
+    AfterValidator(_in_utc),
     WithJsonSchema(
         {
             "type": "string",

@@ -16,7 +16,30 @@ from typing import Final
 
 import yaml
 
-LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_DEPTH: Final = 64
+"""Levels of a file; the deepest member of a tenants' file stands on the eighth."""
+_BASE: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Loader(_BASE):  # type: ignore[misc, valid-type]  # whichever of the two there is
+    """Reads YAML, but no nesting without end: the C loader goes down until the process crashes."""
+
+    _depth = 0
+
+    def descend_resolver(self, current_node: yaml.Node | None, _current_index: object) -> None:
+        """Go down a level; it is called before each node."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            mark = current_node.start_mark if current_node else None
+            raise yaml.composer.ComposerError(
+                problem=f"nested over {MAX_DEPTH} levels deep", problem_mark=mark
+            )
+
+    def ascend_resolver(self) -> None:
+        """Come up a level."""
+        self._depth -= 1
+
+
 _HINTS: Final = {
     "tab": "indent with spaces",
     "mapping values": "text with `: ` in it goes in quotes, and a name is followed by `: `",
@@ -30,6 +53,7 @@ _HINTS: Final = {
     "expected key": "check the quotes and the indentation, here and on the lines above",
     "'-' indicator": "check the indentation, here and on the lines above",
     "node content": "write a value, or close the bracket before",
+    "levels deep": "write fewer levels",
 }
 """What to do, by a few words of what the YAML parser says."""
 _HINT: Final = "text with a special character in it goes in quotes"
@@ -136,7 +160,7 @@ def _open_quote(error: yaml.MarkedYAMLError, raw: bytes) -> YamlFault | None:
         return None
     swallowing = [
         token
-        for token in _quoted(raw)
+        for token in _quoted(raw, stumbled)
         if token.start_mark.line < token.end_mark.line
         and 0 <= stumbled.line - token.end_mark.line <= _FEW_LINES
         and _holds_members(raw, token)
@@ -151,12 +175,16 @@ def _open_quote(error: yaml.MarkedYAMLError, raw: bytes) -> YamlFault | None:
     return None
 
 
-def _quoted(raw: bytes) -> list[yaml.ScalarToken]:
-    """Return the quoted texts, up to where the scanner can't go on."""
-    tokens: list[yaml.Token] = []
+def _quoted(raw: bytes, stumbled: yaml.Mark) -> list[yaml.ScalarToken]:
+    """Return the quoted texts, up to where the parser or the scanner can't go on."""
+    found: list[yaml.ScalarToken] = []
     with suppress(yaml.YAMLError):
-        tokens.extend(yaml.scan(raw, Loader=LOADER))  # what was read before the fault is kept
-    return [token for token in tokens if isinstance(token, yaml.ScalarToken) and not token.plain]
+        for token in yaml.scan(raw, Loader=Loader):
+            if token.start_mark.index > stumbled.index:
+                break  # what follows may be nested without end, which takes the scanner hours
+            if isinstance(token, yaml.ScalarToken) and not token.plain:
+                found.append(token)
+    return found
 
 
 def _holds_members(raw: bytes, token: yaml.ScalarToken) -> bool:

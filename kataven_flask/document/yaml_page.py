@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import yaml
 
 from kataven_flask.document.faults import DocumentPath, Fault, Mark, Marks
-from kataven_flask.document.yaml_faults import LOADER, lines_of, odd_blank, yaml_fault
+from kataven_flask.document.yaml_faults import Loader, lines_of, odd_blank, yaml_fault
+
+_MAX_BITS: Final = 64
+"""Of a number; a hexadecimal one may be of any length, and then can't even be shown."""
 
 _COMMENT = re.compile(r"\s*:\s+(#\S*)")
 
@@ -84,7 +88,7 @@ class _Reader:
 
     def _compose(self, raw: bytes) -> yaml.Node | None:
         try:
-            loader = LOADER(raw)
+            loader = Loader(raw)
             try:
                 node: yaml.Node | None = loader.get_single_node()
             finally:
@@ -179,9 +183,10 @@ class _Reader:
         return found[1] if found else ""
 
     def _scalar(self, node: yaml.Node, path: DocumentPath) -> object:
-        try:
-            return self._scalars.construct_object(node)
-        except (yaml.YAMLError, ValueError, LookupError, AttributeError):
-            what = node.tag.removeprefix("tag:yaml.org,2002:")
-            self._fault(node, path, f"can't be read as {what}; put text in quotes")
-            return None
+        with suppress(yaml.YAMLError, ValueError, LookupError, AttributeError, OverflowError):
+            value: object = self._scalars.construct_object(node)
+            if not (isinstance(value, int) and value.bit_length() > _MAX_BITS):
+                return value
+        what = node.tag.removeprefix("tag:yaml.org,2002:")
+        self._fault(node, path, f"can't be read as {what}; put text in quotes")
+        return None

@@ -15,13 +15,13 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
+from kataven_flask.document.yaml_faults import Loader
 from kataven_flask.document.yaml_flow import add_child, cut_child
 from kataven_flask.document.yaml_words import block, flow
 from kataven_flask.errors import ConfigurationError
 
 Path: TypeAlias = tuple[str | int, ...]
 
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BYTE_ORDER_MARK: Final = "\ufeff"
 _INDENT: Final = 2
 _LONG: Final = 4
@@ -156,7 +156,7 @@ def _spliced(
         change(meant)
         after = splice(bare, root) if root else bare
         was_done = _plain(_compose(after)) == meant
-    except (yaml.YAMLError, LookupError, ValueError, TypeError, AttributeError):
+    except (yaml.YAMLError, LookupError, ValueError, TypeError, AttributeError, OverflowError):
         was_done = False
     if not was_done:
         raise LayoutError(path)
@@ -164,7 +164,7 @@ def _spliced(
 
 
 def _compose(text: str) -> yaml.Node | None:
-    loader = _LOADER(text)
+    loader = Loader(text)
     try:
         node: yaml.Node | None = loader.get_single_node()
     finally:

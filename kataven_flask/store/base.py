@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 """What a visitor's entries have in common, so that a cluster keeps them on one node."""
@@ -66,7 +66,7 @@ class PresentedVisitor:
     """
 
     jti: str
-    user: str
+    user: str = field(repr=False)
     client_key: str
     minted: int
     now_ms: int
@@ -94,7 +94,7 @@ class PresentedRefresh:
     """
 
     sid: str
-    user: str | None
+    user: str | None = field(repr=False)
     client_key: str
     generation: int
     began_ms: int
@@ -189,6 +189,44 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A request that was counted, or was one too many.
+
+    Args:
+        admitted: Whether it was counted.
+        before: How many were in the window before.
+        present: How many are in the present window, this one included if it was counted.
+        left: Seconds until the present window ends.
+    """
+
+    admitted: bool
+    before: int
+    present: int
+    left: float
+
+
+@runtime_checkable
+class Counts(Protocol):
+    """A store that counts requests, too: one that several hosts share."""
+
+    def hit(self, name: str, *, limit: int, window: int, amount: int = 1) -> Hit:
+        """Count a request, unless there were too many.
+
+        The share of the last window that is less than a window ago counts as well.
+
+        Args:
+            name: What it is counted under, in hex digits.
+            limit: How many are let through in a window.
+            window: Its length in seconds; windows begin at multiples of it.
+            amount: For how many requests it counts.
+
+        Raises:
+            StoreError: It can't be counted.
+        """
         ...
 
 

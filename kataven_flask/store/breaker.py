@@ -9,6 +9,8 @@ from typing import Final, TypeVar
 
 from kataven_flask.errors import StoreError
 from kataven_flask.store.base import (
+    Counts,
+    Hit,
     PresentedRefresh,
     PresentedVisitor,
     Rotation,
@@ -79,6 +81,22 @@ class Breaker:
         self._through(
             lambda: self._store.revoke_key(client_key, at_ms=at_ms, keep_until=keep_until)
         )
+
+    @property
+    def counts(self) -> bool:
+        """Whether the store behind it counts requests, too."""
+        return isinstance(self._store, Counts)
+
+    def hit(self, name: str, *, limit: int, window: int, amount: int = 1) -> Hit:
+        """See `Counts.hit`.
+
+        Raises:
+            StoreError: It can't be counted.
+        """
+        store = self._store
+        if not isinstance(store, Counts):
+            raise StoreError("this store counts no requests")
+        return self._through(lambda: store.hit(name, limit=limit, window=window, amount=amount))
 
     def ping(self) -> None:
         """See `Store.ping`."""

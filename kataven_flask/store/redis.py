@@ -19,6 +19,7 @@ from kataven_flask.errors import StoreError
 from kataven_flask.store.base import (
     CLOCK_SKEW_MS,
     SHARDS,
+    Hit,
     Outcome,
     PresentedRefresh,
     PresentedVisitor,
@@ -131,6 +132,13 @@ class RedisStore:
 
         with self._reaching():
             self._on_every_shard(revoke)
+
+    def hit(self, name: str, *, limit: int, window: int, amount: int = 1) -> Hit:
+        """See `Counts.hit`; it is by Redis' clock."""
+        key = _key(shard_of(name), "count", name)
+        with self._reaching():
+            admitted, before, present, left_ms = self._run("hit", [key], limit, window, amount)
+        return Hit(bool(admitted), before, present, left_ms / 1000)
 
     def ping(self) -> None:
         """See `Store.ping`."""
@@ -264,4 +272,4 @@ def _load(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     }
 
 
-_SCRIPTS: Final = _load(("spend", "rotate", "revoke_session", "revoke"))
+_SCRIPTS: Final = _load(("spend", "rotate", "revoke_session", "revoke", "hit"))

@@ -229,7 +229,7 @@ def _foreign_logout(service: Service) -> TestResponse:
 
 
 def _from_page(action: str, header: str, value: str) -> Callable[[Service], TestResponse]:
-    body = b'{"client_key":"%s","user_id":"42"}' % KEY.encode()
+    body = b'{"client_key":"%s","user_id":"user-7f3a9c42"}' % KEY.encode()
     headers = {**bearer(SECRET), header: value}
     return lambda service: send(service, action, body, origin=None, headers=headers)
 
@@ -458,14 +458,14 @@ REVOKE: Final = [
             "no-secret",
             401,
             "invalid_api_key",
-            lambda s: s.revoke(secret=None, user_id="42"),
+            lambda s: s.revoke(secret=None, user_id="user-7f3a9c42"),
             API_KEY_WORDS,
         ),
         (
             "wrong-secret",
             401,
             "invalid_api_key",
-            lambda s: s.revoke(secret="sk_live_acme_x", user_id="42"),
+            lambda s: s.revoke(secret="sk_live_acme_x", user_id="user-7f3a9c42"),
             API_KEY_WORDS,
         ),
         (
@@ -477,7 +477,7 @@ REVOKE: Final = [
         ("wrong-type", 400, "invalid_field", lambda s: s.revoke(user_id=42)),
         ("no-user", 400, "missing_field", Service.revoke),
         ("too-large", 413, "body_too_large", _too_large("revoke")),
-        ("too-many", 429, "rate_limited", _twice(lambda s: s.revoke(user_id="42"))),
+        ("too-many", 429, "rate_limited", _twice(lambda s: s.revoke(user_id="user-7f3a9c42"))),
         ("method", 405, "method_not_allowed", _wrong_method(f"{API}/auth/revoke")),
     )
 ]

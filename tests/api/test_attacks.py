@@ -312,7 +312,7 @@ def test_a_revocation_during_an_exchange_is_not_slipped_past(
 
     def revoke() -> None:
         service.clock.move(0.25)
-        assert service.revoke(user_id="42").status_code == 204
+        assert service.revoke(user_id="user-7f3a9c42").status_code == 204
         service.clock.move(0.25)
 
     def spend_and_be_overtaken(store: MemoryStore, presented: PresentedVisitor) -> Spending:

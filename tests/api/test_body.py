@@ -34,9 +34,9 @@ def sound(service: Service, action: str) -> dict[str, Any]:
         case "guest":
             return {"client_key": KEY}
         case "user-token":
-            return {"client_key": KEY, "user_id": "42"}
+            return {"client_key": KEY, "user_id": "user-7f3a9c42"}
         case "revoke":
-            return {"user_id": "42"}
+            return {"user_id": "user-7f3a9c42"}
         case "exchange":
             return {"token": visitor_token(service)}
         case _:
@@ -50,7 +50,7 @@ def sound(service: Service, action: str) -> dict[str, Any]:
         pytest.param(b" \r\n\t", id="blank"),
         pytest.param(b"null", id="null"),
         pytest.param(b"true", id="true"),
-        pytest.param(b"42", id="number"),
+        pytest.param(b"user-7f3a9c42", id="number"),
         pytest.param(b'"text"', id="text"),
         pytest.param(b"[]", id="list"),
         pytest.param(b'[{"client_key":"x"}]', id="object-in-a-list"),

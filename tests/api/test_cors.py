@@ -95,7 +95,7 @@ def test_a_page_can_read_every_success(service: Service) -> None:
 
 def test_no_page_can_read_a_backends_success(service: Service) -> None:
     """A visitor token and a revocation are for a backend alone."""
-    for answer in (service.user_token(), service.revoke(user_id="42")):
+    for answer in (service.user_token(), service.revoke(user_id="user-7f3a9c42")):
         assert answer.status_code < 400
         assert cors(answer) == {}
 

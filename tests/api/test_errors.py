@@ -50,6 +50,14 @@ PROMISED_CODES: Final = {
     "rate_limited",
     "state_unavailable",
 }
+CODES_OF_HTTP: Final = {
+    "headers_too_large",
+    "invalid_request",
+    "request_timeout",
+    "too_many_connections",
+    "uri_too_long",
+}
+"""Of what the server refuses before the application sees it."""
 
 every_refusal = pytest.mark.parametrize("recipe", ALL, ids=lambda recipe: recipe.id)
 
@@ -108,13 +116,13 @@ def test_every_promised_code_is_earned_here() -> None:
 
 
 def test_no_code_is_given_that_nobody_was_promised() -> None:
-    """The package has the promised codes, one for its own faults, one for what is no HTTP."""
+    """The package has the promised codes, one for its own faults, and those of HTTP itself."""
 
     def leaves(cls: type[errors.Refusal]) -> set[str]:
         below = cls.__subclasses__()
         return {cls.code} if not below else set().union(*(leaves(each) for each in below))
 
-    assert leaves(errors.Refusal) == PROMISED_CODES | {"internal_error", "invalid_request"}
+    assert leaves(errors.Refusal) == PROMISED_CODES | CODES_OF_HTTP | {"internal_error"}
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ def test_a_users_session_to_the_field(service: Service) -> None:
     assert body["session_id"].startswith("ses_")
     assert body["agent_id"] == "support"
     assert body["visitor"] == {
-        "id": "42",
+        "id": "user-7f3a9c42",
         "type": "user",
         "name": "Ann Ünal",
         "email": "ann@acme.com",
@@ -124,7 +124,7 @@ def test_a_users_token_says_who_and_where(service: Service) -> None:
     assert said == {
         "iss": ISSUER,
         "aud": AUDIENCE,
-        "sub": "42",
+        "sub": "user-7f3a9c42",
         "iat": NOON + 60,
         "exp": NOON + 660,
         "sid": body["session_id"],
@@ -145,7 +145,7 @@ def test_a_users_token_says_who_and_where(service: Service) -> None:
 def test_a_user_without_a_name(service: Service) -> None:
     """What the backend didn't say is null in the answer and absent from the token."""
     body = service.user_session()
-    assert body["visitor"] == {"id": "42", "type": "user", "name": None, "email": None}
+    assert body["visitor"] == {"id": "user-7f3a9c42", "type": "user", "name": None, "email": None}
     assert not {"name", "email", "guest_id"} & set(claims(service, body["token"]))
 
 
@@ -455,7 +455,12 @@ def test_a_page_cannot_choose_who_it_is(service: Service) -> None:
     answer = service.exchange(
         token=visitor_token(service), user_id="admin", name="Root", email="r@x.y", sub="admin"
     )
-    assert answer.get_json()["visitor"] == {"id": "42", "type": "user", "name": None, "email": None}
+    assert answer.get_json()["visitor"] == {
+        "id": "user-7f3a9c42",
+        "type": "user",
+        "name": None,
+        "email": None,
+    }
 
 
 # --- the guest that the user was

@@ -211,10 +211,10 @@ def sound(service: Service, action: str) -> Request:
         case "config" | "guest":
             body = {"client_key": KEY, "agent_id": "support"}
         case "user-token":
-            body = {"client_key": KEY, "user_id": "42", "agent_id": "support"}
+            body = {"client_key": KEY, "user_id": "user-7f3a9c42", "agent_id": "support"}
             headers = bearer(SECRET)
         case "revoke":
-            body, headers = {"user_id": "42"}, bearer(SECRET)
+            body, headers = {"user_id": "user-7f3a9c42"}, bearer(SECRET)
         case "exchange":
             body = {"token": visitor_token(service, agent_id="support"), "client_key": KEY}
         case _:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from werkzeug.test import TestResponse
 
+from kataven_flask import windows
+from kataven_flask.tokens import Tokens
 from tests.api.wire import tenant, visitor_token
+from tests.redis_server import RedisServer, running_redis
+from tests.running import wait_until
 from tests.support import OTHER_KEY, OTHER_SECRET, Service, refused
 
+WRONG: Final = "sk_live_acme_" + "w" * 43
+RATE_LIMIT: Final = r'"(?P<policy>[a-z-]+)";r=(?P<left>\d+);t=(?P<wait>\d+)'
 OK: Final = (200, None)
 LIMITED: Final = (429, "rate_limited")
 CALLS: Final[dict[str, Callable[[Service], TestResponse]]] = {
@@ -223,11 +231,87 @@ def test_a_stranger_uses_up_nobody_elses_limit(service: Service) -> None:
 
 @pytest.mark.usefixtures("wall")
 def test_a_wrong_secret_uses_up_no_limit(service: Service) -> None:
-    """Guessing secrets doesn't lock the backend out."""
+    """Guessing secrets doesn't lock the backend out, even from the same address."""
     limit(service, 1, "user_token")
-    for _ in range(5):
-        assert refused(service.user_token("sk_live_acme_wrong")) == (401, "invalid_api_key")
+    for _ in range(20):
+        assert service.user_token(WRONG).status_code in {401, 429}
     assert refused(service.user_token()) == OK
+
+
+@pytest.mark.usefixtures("wall")
+@pytest.mark.parametrize("action", ["user_token", "revoke"])
+def test_wrong_secrets_are_few(service: Service, action: str) -> None:
+    """Of wrong secret keys ten a minute are answered, for each address."""
+    call = getattr(service, action)
+    answers = [call(WRONG) for _ in range(12)]
+    assert [refused(answer) for answer in answers] == [(401, "invalid_api_key")] * 10 + [
+        LIMITED
+    ] * 2
+    assert answers[0].headers["RateLimit"].startswith('"wrong-secret";r=9;t=')
+    as_address(service, "203.0.113.9")
+    assert refused(call(WRONG)) == (401, "invalid_api_key")
+
+
+@pytest.mark.usefixtures("wall")
+def test_the_number_of_wrong_secrets_is_in_the_file(service: Service) -> None:
+    """The operator says how many; null is no limit."""
+    limit(service, 1, "wrong_secret")
+    assert [service.user_token(WRONG).status_code for _ in range(3)] == [401, 429, 429]
+    limit(service, None, "wrong_secret")
+    assert {service.user_token(WRONG).status_code for _ in range(100)} == {401}
+
+
+BAD: Final[dict[str, Callable[[Service], TestResponse]]] = {
+    "exchange": lambda service: service.exchange(token="x"),
+    "refresh": lambda service: service.refresh("x"),
+    "logout": lambda service: service.logout("x"),
+}
+
+
+@pytest.mark.usefixtures("wall")
+@pytest.mark.parametrize("name", BAD)
+def test_who_sends_bad_tokens_is_limited(
+    service: Service, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After so many tokens that were not signed here, no token of that address is looked at."""
+    limit(service, 3, "bad_token")
+    good = service.guest().get_json()["refresh_token"]
+    assert [refused(BAD[name](service))[0] for _ in range(5)] == [400] * 3 + [429] * 2
+    looked = pytest.fail
+    monkeypatch.setattr(Tokens, "verify_refresh", looked)
+    monkeypatch.setattr(Tokens, "verify_visitor", looked)
+    answers = [BAD[each](service) for each in BAD]
+    assert [refused(answer) for answer in answers] == [LIMITED] * 3
+    assert all(answer.headers["RateLimit"].startswith('"bad-token";r=0;t=') for answer in answers)
+    monkeypatch.undo()
+    as_address(service, "203.0.113.9")
+    assert refused(service.refresh(good)) == OK
+
+
+@pytest.mark.usefixtures("wall")
+def test_good_tokens_are_not_bad_ones(service: Service) -> None:
+    """A token that is good, or was once, takes nothing from that limit."""
+    limit(service, 1, "bad_token")
+    for _ in range(5):
+        token = service.guest().get_json()["refresh_token"]
+        assert refused(service.refresh(token)) == OK
+        service.logout(token)
+        assert refused(service.refresh(token)) == (400, "revoked_session")
+        spent = visitor_token(service)
+        assert refused(service.exchange(token=spent)) == OK
+        assert refused(service.exchange(token=spent)) == (400, "used_token")
+
+
+@pytest.mark.usefixtures("wall")
+def test_a_network_is_one_address(service: Service) -> None:
+    """Who has a /64 of IPv6, as every customer of a provider has, has no more than others."""
+    limit(service, 1, "guest")
+    as_address(service, "2001:db8::1")
+    assert refused(service.guest()) == OK
+    as_address(service, "2001:db8::ffff:2")
+    assert refused(service.guest()) == LIMITED
+    as_address(service, "2001:db8:0:1::1")
+    assert refused(service.guest()) == OK
 
 
 @pytest.mark.usefixtures("wall")
@@ -237,3 +321,109 @@ def test_a_limit_is_edited_while_it_runs(service: Service) -> None:
     assert [refused(service.guest()) for _ in range(2)] == [OK, LIMITED]
     limit(service, 50, "guest")
     assert refused(service.guest()) == OK
+
+
+class TestHeaders:
+    """What is left of a limit stands in `RateLimit` and `RateLimit-Policy`, for pages to read."""
+
+    @pytest.mark.usefixtures("wall")
+    @pytest.mark.parametrize("name", CALLS)
+    def test_each_answer_tells_what_is_left(self, service: Service, name: str) -> None:
+        """Of two requests one is left after the first, and none after the second and third."""
+        limit(service, 2, name)
+        answers = [CALLS[name](service) for _ in range(3)]
+        policy = name.replace("_", "-")
+        assert {answer.headers["RateLimit-Policy"] for answer in answers} == {
+            f'"{policy}";q=2;w=60'
+        }
+        left = [re.fullmatch(RATE_LIMIT, answer.headers["RateLimit"]) for answer in answers]
+        assert [match and match["policy"] for match in left] == [policy] * 3
+        assert [match and int(match["left"]) for match in left] == [1, 0, 0]
+        assert left[2] is not None
+        assert left[2]["wait"] == answers[2].headers["Retry-After"]
+
+    @pytest.mark.usefixtures("wall")
+    def test_of_sessions(self, service: Service) -> None:
+        """Exchange, refresh and logout tell it, too."""
+        user = service.exchange(token=visitor_token(service))
+        token = user.get_json()["refresh_token"]
+        answers = {"exchange": user, "refresh": service.refresh(token)}
+        answers["logout"] = service.logout(token)
+        for policy, answer in answers.items():
+            assert answer.headers["RateLimit-Policy"] == f'"{policy}";q=60;w=60'
+            assert answer.headers["RateLimit"].startswith(f'"{policy}";r=59;t=')
+
+    def test_a_page_can_read_them(self, service: Service) -> None:
+        """CORS exposes both."""
+        exposed = service.guest().headers["Access-Control-Expose-Headers"].split(", ")
+        assert {"RateLimit", "RateLimit-Policy", "Retry-After"} <= set(exposed)
+
+    def test_without_a_limit_there_are_none(self, service: Service) -> None:
+        """Where null stands in the file, and where nothing is counted, nothing is told."""
+        limit(service, None, "guest")
+        for answer in (service.guest(), service.client.get("/healthz")):
+            assert not {"RateLimit", "RateLimit-Policy"} & set(answer.headers.keys())
+
+
+class TestRedis:
+    """Where the state is in Redis, servers count together."""
+
+    @pytest.fixture
+    def redis(self, tmp_path: Path) -> Iterator[RedisServer]:
+        """Return a Redis at the beginning of a minute, so that none ends meanwhile."""
+        with running_redis(tmp_path / "redis") as redis:
+            wait_until(lambda: time.time() % 60 < 45, "the minute is young", bound=20)
+            yield redis
+
+    @pytest.fixture
+    def hosts(self, tmp_path: Path, redis: RedisServer) -> list[Service]:
+        """Return two servers that share it."""
+        hosts = [tmp_path / name for name in ("one", "two")]
+        for host in hosts:
+            host.mkdir()
+        return [Service(host, state=redis.url, instance=tmp_path / "instance") for host in hosts]
+
+    @pytest.mark.parametrize("name", CALLS)
+    def test_hosts_count_together(self, hosts: list[Service], name: str) -> None:
+        """What one host lets through is taken from what the other does."""
+        for host in hosts:
+            limit(host, 4, name)
+        answers = [CALLS[name](host) for _ in range(3) for host in hosts]
+        assert sorted(refused(answer) for answer in answers) == [OK] * 4 + [LIMITED] * 2
+        left = [re.fullmatch(RATE_LIMIT, answer.headers["RateLimit"]) for answer in answers]
+        assert [match and int(match["left"]) for match in left] == [3, 2, 1, 0, 0, 0]
+
+    def test_wrong_secrets_are_counted_together(self, hosts: list[Service]) -> None:
+        """Guessing at two hosts is no faster than at one."""
+        answers = [host.user_token(WRONG).status_code for _ in range(6) for host in hosts]
+        assert answers == [401] * 10 + [429] * 2
+
+    def test_while_redis_is_gone_requests_get_through(
+        self, hosts: list[Service], redis: RedisServer, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Each host counts for itself meanwhile, and says so; what needs the state fails closed."""
+        for host in hosts:
+            limit(host, 2, "guest")
+        token = hosts[0].guest().get_json()["refresh_token"]
+        redis.stop()
+        counted = [[refused(host.guest()) for _ in range(3)] for host in hosts]
+        assert counted == [[OK, OK, LIMITED]] * 2
+        assert refused(hosts[0].config()) == OK
+        assert refused(hosts[0].user_token()) == OK
+        assert refused(hosts[0].refresh(token)) == (503, "state_unavailable")
+        told = [each for each in caplog.messages if "event=rate_limiter_unavailable" in each]
+        assert len(told) == len(hosts)
+        assert all("redis://" in each for each in told)
+
+    def test_once_redis_is_back_they_count_together_again(
+        self, hosts: list[Service], redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing has to be restarted."""
+        monkeypatch.setattr(windows, "REST", 0.0)
+        for host in hosts:
+            limit(host, 4, "guest")
+        redis.stop()
+        assert [refused(host.guest()) for host in hosts] == [OK] * 2
+        redis.start(empty=True)
+        answers = [refused(host.guest()) for _ in range(3) for host in hosts]
+        assert sorted(answers) == [OK] * 4 + [LIMITED] * 2

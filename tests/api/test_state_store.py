@@ -13,11 +13,13 @@ from typing import Any, Final
 import pytest
 from werkzeug.test import TestResponse
 
-from kataven_flask import live
-from kataven_flask.api import NEVER_WAITS, WAITS_FOR_STATE
+from kataven_flask import app, live
+from kataven_flask.api import NEVER_WAITS, WAITS_FOR_COUNT, WAITS_FOR_STATE
 from kataven_flask.app import parts_of
 from kataven_flask.store import breaker, sqlite
+from kataven_flask.store.sqlite import SqliteStore
 from tests.api.wire import locked, no_limits, visitor_token
+from tests.redis_server import running_redis
 from tests.support import API, KEY, ORIGIN, Service, refused
 
 OK: Final = (200, None)
@@ -125,8 +127,11 @@ def test_what_needs_no_store_goes_on(
         assert refused(call(stored)) == OK
 
 
-def test_the_operator_is_told(stored: Service, state: Path) -> None:
+def test_the_operator_is_told(
+    stored: Service, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`/readyz` is 503 while the store is out of reach, 200 before and after."""
+    monkeypatch.setattr(app, "STATE_KEPT", 0.0)
     assert stored.client.get("/readyz").status_code == 200
     with locked(state):
         answer = stored.client.get("/readyz")
@@ -137,9 +142,18 @@ def test_the_operator_is_told(stored: Service, state: Path) -> None:
     assert stored.client.get("/readyz").status_code == 200
 
 
+def test_who_asks_for_it_often_is_told_the_same(
+    stored: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers who flood `/readyz` have the store asked once a second."""
+    monkeypatch.setattr(app, "STATE_KEPT", 60.0)
+    first = stored.client.get("/readyz").get_json()
+    monkeypatch.setattr(SqliteStore, "ping", pytest.fail)
+    assert [stored.client.get("/readyz").get_json() for _ in range(50)] == [first] * 50
+
+
 def test_an_unready_answer_is_an_error_like_any_other(stored: Service, state: Path) -> None:
     """Its 503 has a code, a request id, and says when to ask again."""
-    stored.client.get("/readyz")
     with locked(state):
         answer = stored.client.get("/readyz")
     assert refused(answer) == DOWN
@@ -165,7 +179,7 @@ def test_a_broken_file_fails_closed(stored: Service, state: Path, action: str) -
         "exchange": lambda: stored.exchange(token=prepared[0]),
         "refresh": lambda: stored.refresh(prepared[1]),
         "logout": lambda: stored.logout(prepared[1]),
-        "revoke": lambda: stored.revoke(user_id="42"),
+        "revoke": lambda: stored.revoke(user_id="user-7f3a9c42"),
     }[action]()
     assert refused(answer) == DOWN
 
@@ -317,7 +331,7 @@ def test_who_may_have_the_key_ring_looked_at_waits_where_that_is_slow(
     monkeypatch.setattr(live, "PROMPT", 0.0)
     parts.ring.look()
     assert all(parts.may_wait(path) for path in WAITS_FOR_STATE)
-    assert not any(parts.may_wait(path) for path in NEVER_WAITS)
+    assert not any(parts.may_wait(path) for path in NEVER_WAITS | WAITS_FOR_COUNT)
 
 
 def test_what_needs_no_store_never_waits(stored: Service, state: Path) -> None:
@@ -330,8 +344,26 @@ def test_what_needs_no_store_never_waits(stored: Service, state: Path) -> None:
             assert refused(stored.refresh(stored.guest().get_json()["refresh_token"])) == DOWN
 
 
+def test_what_is_counted_in_the_store_waits_where_it_is_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where Redis counts the requests, those that it counts wait for it in threads once it is slow.
+
+    What it neither counts nor remembers goes on.
+    """
+    with running_redis(tmp_path / "redis") as redis:
+        parts = parts_of(Service(tmp_path, state=redis.url).app)
+        monkeypatch.setattr(breaker, "PROMPT", 60.0)
+        parts.store.ping()
+        assert not any(parts.may_wait(path) for path in NEVER_WAITS | WAITS_FOR_COUNT)
+        monkeypatch.setattr(breaker, "PROMPT", 0.0)
+        parts.store.ping()
+        assert all(parts.may_wait(path) for path in WAITS_FOR_COUNT)
+        assert not any(parts.may_wait(path) for path in NEVER_WAITS)
+
+
 def test_every_route_is_known_to_wait_or_not(stored: Service) -> None:
     """A path that is said never to wait, or for the store alone, is one that is served."""
     served = {str(rule) for rule in stored.app.url_map.iter_rules()}
-    assert served >= NEVER_WAITS | WAITS_FOR_STATE
+    assert served >= NEVER_WAITS | WAITS_FOR_COUNT | WAITS_FOR_STATE
     assert {f"{API}/auth/{action}" for action in NEEDS_STATE} == WAITS_FOR_STATE

@@ -52,7 +52,7 @@ ASTRAL: Final = "\U0001f600"
         pytest.param({"user_id": 42}, 400, "invalid_field", id="number-user"),
         pytest.param({"user_id": True}, 400, "invalid_field", id="true-user"),
         pytest.param({"user_id": 0}, 400, "invalid_field", id="zero-user"),
-        pytest.param({"user_id": ["42"]}, 400, "invalid_field", id="list-user"),
+        pytest.param({"user_id": ["user-7f3a9c42"]}, 400, "invalid_field", id="list-user"),
         pytest.param({"user_id": {"id": 1}}, 400, "invalid_field", id="object-user"),
         pytest.param({"user_id": "u" * 256}, 200, None, id="longest-user"),
         pytest.param({"user_id": "u" * 257}, 400, "invalid_field", id="user-too-long"),
@@ -97,20 +97,50 @@ def test_a_body_is_judged(
 @pytest.mark.parametrize(
     ("body", "status", "subject", "name"),
     [
-        pytest.param({"external_user_id": "42"}, 200, "42", None, id="other-spelling"),
-        pytest.param({"user_id": "42", "external_user_id": "42"}, 200, "42", None, id="both-alike"),
-        pytest.param({"user_id": "42", "external_user_id": "43"}, 400, None, None, id="differ"),
-        pytest.param({"user_id": "42", "external_user_id": 42}, 400, None, None, id="types-differ"),
+        pytest.param(
+            {"external_user_id": "user-7f3a9c42"}, 200, "user-7f3a9c42", None, id="other-spelling"
+        ),
+        pytest.param(
+            {"user_id": "user-7f3a9c42", "external_user_id": "user-7f3a9c42"},
+            200,
+            "user-7f3a9c42",
+            None,
+            id="both-alike",
+        ),
+        pytest.param(
+            {"user_id": "user-7f3a9c42", "external_user_id": "43"}, 400, None, None, id="differ"
+        ),
+        pytest.param(
+            {"user_id": "user-7f3a9c42", "external_user_id": 42}, 400, None, None, id="types-differ"
+        ),
         pytest.param({"user_id": None, "external_user_id": "7"}, 200, "7", None, id="one-is-null"),
-        pytest.param({"user_id": "42", "display_name": "Ann"}, 200, "42", "Ann", id="display-name"),
         pytest.param(
-            {"user_id": "42", "name": "Ann", "display_name": "Ann"}, 200, "42", "Ann", id="names"
+            {"user_id": "user-7f3a9c42", "display_name": "Ann"},
+            200,
+            "user-7f3a9c42",
+            "Ann",
+            id="display-name",
         ),
         pytest.param(
-            {"user_id": "42", "name": "Ann", "display_name": "Bob"}, 400, None, None, id="names-not"
+            {"user_id": "user-7f3a9c42", "name": "Ann", "display_name": "Ann"},
+            200,
+            "user-7f3a9c42",
+            "Ann",
+            id="names",
         ),
         pytest.param(
-            {"user_id": "42", "display_name": "n" * 257}, 400, None, None, id="long-display-name"
+            {"user_id": "user-7f3a9c42", "name": "Ann", "display_name": "Bob"},
+            400,
+            None,
+            None,
+            id="names-not",
+        ),
+        pytest.param(
+            {"user_id": "user-7f3a9c42", "display_name": "n" * 257},
+            400,
+            None,
+            None,
+            id="long-display-name",
         ),
         pytest.param({"external_user_id": "u" * 257}, 400, None, None, id="long-other-spelling"),
     ],
@@ -155,7 +185,7 @@ def test_a_visitor_token_says_what_the_backend_said(service: Service) -> None:
     assert said == {
         "iss": ISSUER,
         "aud": EXCHANGE_AUDIENCE,
-        "sub": "42",
+        "sub": "user-7f3a9c42",
         "iat": NOON,
         "exp": NOON + 300,
         "tenant": "acme",

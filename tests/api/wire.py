@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from werkzeug.test import TestResponse
 
-from tests.support import API, AUDIENCE, ISSUER, KEY, ORIGIN, Service
+from tests.support import API, AUDIENCE, ISSUER, KEY, NO_LIMITS, ORIGIN, Service
 
 SUBDOMAIN: Final = "https://shop.acme.com"
 """Another origin that the tests' key admits."""
@@ -81,8 +81,7 @@ def agent(service: Service, agent_id: str = "support") -> dict[str, Any]:
 
 def no_limits(service: Service) -> None:
     """Take every rate limit away."""
-    names = ("guest", "exchange", "refresh", "config", "user_token")
-    service.document["limits"] = {f"{name}_per_minute": None for name in names}
+    service.document["limits"] = dict(NO_LIMITS)
     service.edit()
 
 

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 
 from kataven_flask.cli import main
 from tests.running import COMMAND, free_port, running
-from tests.support import KEY, ORIGIN, PINNED_KEY, SECRET, document
+from tests.support import KEY, NO_LIMITS, ORIGIN, PINNED_KEY, SECRET, document
 
 STRANGER: Final = "https://www.acme.net"
 SECRET_LIKE: Final = re.compile(r"eyJ|sk_live|[\w-]{40,}")
@@ -30,8 +30,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the server, and return where."""
     folder = tmp_path_factory.mktemp("server")
     config = folder / "tenants.yaml"
-    limits = {f"{name}_per_minute": None for name in ("guest", "exchange", "refresh", "config")}
-    config.write_text(yaml.safe_dump(document(limits=limits)))
+    config.write_text(yaml.safe_dump(document(limits=NO_LIMITS)))
     options = ["--config", str(config), "--listen", "127.0.0.1:0", "--instance", str(folder / "i")]
     with running(COMMAND, "serve", *options, cwd=folder) as server:
         yield f"http://127.0.0.1:{server.port()}"

@@ -433,7 +433,7 @@ def test_a_refresh_that_renews_nothing(behind: Proxy) -> None:
 
 def test_somebody_elses_session(behind: Proxy) -> None:
     """A sign-in that gives another visitor's session fails."""
-    other = json.dumps(behind.service.user_session(user_id="42")).encode()
+    other = json.dumps(behind.service.user_session(user_id="user-7f3a9c42")).encode()
     behind.of(f"{API}/auth/exchange", lambda reply: reply.saying(other))
     steps = behind.examined(secret=SECRET)
     assert failed(steps) == ["exchange"]

@@ -91,7 +91,7 @@ class Client:
         """Call `guest`."""
         return self._page("guest", client_key=KEY)
 
-    def user_token(self, user_id: str = "42") -> Answer:
+    def user_token(self, user_id: str = "user-7f3a9c42") -> Answer:
         """Call `user-token` as the tenant's backend."""
         body = {"client_key": KEY, "user_id": user_id}
         return self._ask("POST", f"{API}/auth/user-token", body, _BACKEND)
@@ -112,11 +112,11 @@ class Client:
         """Call `revoke` as the tenant's backend."""
         return self._ask("POST", f"{API}/auth/revoke", {"user_id": user_id}, _BACKEND)
 
-    def visitor_token(self, user_id: str = "42") -> str:
+    def visitor_token(self, user_id: str = "user-7f3a9c42") -> str:
         """Have the backend vouch for a user; return the token."""
         return str(self.user_token(user_id)["token"])
 
-    def session(self, user_id: str = "42") -> str:
+    def session(self, user_id: str = "user-7f3a9c42") -> str:
         """Sign a user in; return the session's first refresh token."""
         return str(self.exchange(self.visitor_token(user_id))["refresh_token"])
 

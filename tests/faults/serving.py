@@ -11,14 +11,12 @@ import yaml
 
 from tests.faults.client import Client, NoAnswerError, signature
 from tests.running import COMMAND, Running, free_port, running, wait_until
-from tests.support import SECRET, document
+from tests.support import NO_LIMITS, SECRET, document
 
 
 def unlimited(**tokens: str) -> dict[str, Any]:
     """Return the tests' tenants without a rate limit, and with time enough for a long test."""
-    actions = ("guest", "exchange", "refresh", "config", "user_token")
-    limits = {f"{action}_per_minute": None for action in actions}
-    return document(limits=limits, tokens={"visitor_ttl": "10m", **tokens})
+    return document(limits=NO_LIMITS, tokens={"visitor_ttl": "10m", **tokens})
 
 
 class Served:

@@ -100,7 +100,7 @@ def _send(connection: http.client.HTTPConnection, question: Question) -> None:
     body = {"client_key": question.client_key}
     if question.action == "user-token":
         headers["Authorization"] = f"Bearer {SECRET}"
-        body["user_id"] = "42"
+        body["user_id"] = "user-7f3a9c42"
     path = f"{API}/auth/{question.action}"
     connection.request("POST", path, json.dumps(body), headers)
 

@@ -1,0 +1,1 @@
+"""Known vulnerabilities of what is installed, asked for by `make check`."""
