@@ -79,7 +79,7 @@ LIMITS: Final = {
         required=False,
     ),
     "RateLimit": header(
-        "How many requests are left (`r`), and in how many seconds (`t`) all are there again.",
+        "How many requests are left (`r`), and after how many seconds (`t`) there is surely one more.",
         text(f"{_LEFT}(, {_LEFT})*", '"guest";r=59;t=60'),
         required=False,
     ),
@@ -90,6 +90,11 @@ _SECURITY: Final = {
     "Cross-Origin-Resource-Policy": "Whose pages may embed the answer.",
     "Content-Security-Policy": "What a browser may do with the answer, should it be opened.",
 }
+_HSTS: Final = header(
+    "Come by TLS alone from now on; where the operator has said so.",
+    text("max-age=[0-9]+", "max-age=31536000"),
+    required=False,
+)
 
 
 def readable() -> JsonObject:
@@ -100,4 +105,5 @@ def readable() -> JsonObject:
 def security(**other: str) -> JsonObject:
     """Return the headers that every answer has; some of them otherwise."""
     values = dict(secured([])) | {name.replace("_", "-"): value for name, value in other.items()}
-    return {name: header(_SECURITY[name], exactly(value)) for name, value in values.items()}
+    always = {name: header(_SECURITY[name], exactly(value)) for name, value in values.items()}
+    return {**always, "Strict-Transport-Security": _HSTS}

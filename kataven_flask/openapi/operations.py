@@ -69,9 +69,8 @@ class Operation:
         """Return its Operation Object."""
         shared = {**(headers.readable() if self.for_pages else {}), **headers.security()}
         refused = responses(self.name, self.refusals, {**self.also, **shared})
-        answered = {
-            str(status): self._answer(each, shared) for status, each in self.answers.items()
-        }
+        for status, each in self.answers.items():
+            refused[str(status)] = self._answer(each, shared, refused.get(str(status), {}))
         operation: JsonObject = {
             "operationId": self.name,
             "tags": [self.tag],
@@ -79,14 +78,17 @@ class Operation:
             "description": self.description,
             "security": [{"secretKey": []}] if self.secured else [],
             "parameters": [*self.parameters, REQUEST_ID],
-            "responses": dict(sorted({**refused, **answered}.items())),
+            "responses": dict(sorted(refused.items())),
         }
         if self.body:
             operation["requestBody"] = self._body(self.body)
         return operation
 
-    def _answer(self, answer: JsonObject, shared: JsonObject) -> JsonObject:
-        return {**answer, "headers": {**self.also, **shared, **answer.get("headers", {})}}
+    def _answer(self, answer: JsonObject, shared: JsonObject, refused: JsonObject) -> JsonObject:
+        """Return an answer with the headers of all, and with what else its status may mean."""
+        own = {**self.also, **shared, **refused.get("headers", {}), **answer["headers"]}
+        content = {**answer.get("content", {}), **refused.get("content", {})}
+        return {**answer, "headers": own, **({"content": content} if content else {})}
 
     def _body(self, schema: str) -> JsonObject:
         content = {"schema": {"$ref": f"#/components/schemas/{schema}"}}

@@ -166,7 +166,7 @@ def _healthz() -> Operation:
 
 
 def _readyz() -> Operation:
-    unready = refusal_headers([errors.StateUnavailable])
+    unready = refusal_headers([errors.StateUnavailable, errors.TooManyConnections])
     return Operation(
         name="readyz",
         method="GET",

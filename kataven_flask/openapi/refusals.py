@@ -45,15 +45,29 @@ ADVICE: Final = {
     " rotate it.",
     errors.NotFound: "Look at the path; a slash at its end counts.",
     errors.MethodNotAllowed: "Use a method that `Allow` names.",
+    errors.RequestTimeout: "Send the request in one go. It didn't come whole in time.",
     errors.BodyTooLarge: "Send at most 16 KiB.",
+    errors.UriTooLong: "Send a shorter address.",
+    errors.HeadersTooLarge: "Send fewer headers, or shorter ones.",
+    errors.TooManyConnections: "Try again after `Retry-After` seconds.",
     errors.RateLimited: "Try again after `Retry-After` seconds.",
     errors.StateUnavailable: "Try again after `Retry-After` seconds. Nothing was spent or rotated.",
     errors.InternalError: "A fault of ours. Report it, with its request id.",
 }
 """What the caller, or the operator, does about each."""
 
-ANYWHERE: Final = (errors.InvalidRequest, errors.BodyTooLarge, errors.InternalError)
+ANYWHERE: Final = (
+    errors.InvalidRequest,
+    errors.RequestTimeout,
+    errors.BodyTooLarge,
+    errors.UriTooLong,
+    errors.HeadersTooLarge,
+    errors.InternalError,
+    errors.TooManyConnections,
+)
 """What the server may say before, or instead of, what was asked for."""
+WAITED_FOR: Final = (errors.RateLimited, errors.StateUnavailable, errors.TooManyConnections)
+"""What tells when to come again."""
 WORDS: Final = {
     ("config", errors.OriginNotAllowed): "Origin not in allowlist",
     ("revoke", errors.MissingField): "Missing user_id",
@@ -64,6 +78,10 @@ _GIVEN: Final = {
     errors.StateUnavailable: "State store unavailable: try again shortly",
     errors.InternalError: "Internal error: quote req_4f1c0d9a6b7e2385 to the operator",
     errors.BodyTooLarge: "Body too large: send at most 16 KiB",
+    errors.RequestTimeout: "Request timed out: send it whole within 20 s",
+    errors.UriTooLong: "URI too long: send at most 32 KiB of header",
+    errors.HeadersTooLarge: "Headers too large: send at most 100 lines",
+    errors.TooManyConnections: "Too many connections: try again shortly",
 }
 """What no recipe earns, or not of each operation."""
 
@@ -110,7 +128,7 @@ def refusal_headers(refusals: Iterable[type[Refusal]]) -> JsonObject:
         "X-Request-Id": headers.REQUEST_ID,
         "Cache-Control": headers.cache("no-store"),
     }
-    if any(refusal.retryable for refusal in refusals):
+    if any(refusal in WAITED_FOR for refusal in refusals):
         own["Retry-After"] = headers.RETRY_AFTER
     if errors.InvalidApiKey in refusals:
         own["WWW-Authenticate"] = headers.BEARER
@@ -125,7 +143,7 @@ def _response(operation: str, refusals: list[type[Refusal]], more: Mapping[str, 
     problems = {refusal.code: {"value": _as_problem(refusal, texts[refusal])} for refusal in texts}
     return {
         "description": "; ".join(dict.fromkeys(words.values())) + ".",
-        "headers": {**refusal_headers(refusals), **more},
+        "headers": {**refusal_headers(refusals), **more, **_limit(refusals)},
         "content": {
             "text/plain": {
                 "schema": _plain(words.values()),
@@ -134,6 +152,13 @@ def _response(operation: str, refusals: list[type[Refusal]], more: Mapping[str, 
             "application/problem+json": {"schema": _problem(words), "examples": problems},
         },
     }
+
+
+def _limit(refusals: list[type[Refusal]]) -> JsonObject:
+    """Return the headers that tell of a limit, which is told for sure where it is used up."""
+    if errors.RateLimited not in refusals:
+        return {}
+    return {name: {**each, "required": True} for name, each in headers.LIMITS.items()}
 
 
 def _text(operation: str, refusal: type[Refusal], words: str) -> str:
