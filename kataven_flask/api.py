@@ -133,7 +133,8 @@ def _add_browser_routes(app: Flask, handshake: Handshake) -> None:
         headers = {
             "Content-Type": "application/json",
             "Cache-Control": CONFIG_CACHE,
-            "Vary": "Origin",
+            # Without an Origin it's the Referer that decided.
+            "Vary": "Origin" if "HTTP_ORIGIN" in request.environ else "Origin, Referer",
             "ETag": quote_etag(document.etag),
             **_READABLE,
         }
@@ -263,12 +264,14 @@ def _body() -> dict[str, Any]:
 
 def _query() -> dict[str, str]:
     """Read the query; like a body's member, a parameter stands once."""
-    if not request.query_string.isascii():  # a server that isn't waitress may hand it over
-        raise errors.InvalidRequest("the query is not ASCII; write other characters as %XX")
+    try:
+        args = request.args
+    except UnicodeDecodeError as error:  # waitress lets none through; other servers do
+        raise errors.InvalidField("the query is not UTF-8; write it as %XX") from error
     for name in ("client_key", "agent_id"):
-        if len(request.args.getlist(name)) > 1:
+        if len(args.getlist(name)) > 1:
             raise errors.InvalidField(f"{name} stands twice; send it once")
-    return request.args.to_dict()
+    return args.to_dict()
 
 
 def _refresh_token() -> str | None:
