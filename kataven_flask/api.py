@@ -72,7 +72,8 @@ def _add_browser_routes(app: Flask, handshake: Handshake) -> None:
         headers = {
             "Content-Type": "application/json",
             "Cache-Control": CONFIG_CACHE,
-            "Vary": "Origin",
+            # Without an Origin it's the Referer that decided.
+            "Vary": "Origin" if "HTTP_ORIGIN" in request.environ else "Origin, Referer",
             "ETag": quote_etag(document.etag),
             **READABLE,
         }
