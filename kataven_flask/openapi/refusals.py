@@ -112,7 +112,8 @@ def responses(
     Returns:
         One a status.
     """
-    given = sorted({*refusals, *ANYWHERE}, key=lambda refusal: refusal.status)
+    each_once: set[type[Refusal]] = {*refusals, *ANYWHERE}
+    given = sorted(each_once, key=lambda refusal: (refusal.status, refusal.code))
     statuses = dict.fromkeys(refusal.status for refusal in given)
     return {
         str(status): _response(operation, [each for each in given if each.status == status], more)
