@@ -11,6 +11,7 @@ from flask import Response, g, request
 
 from kataven_flask import errors
 from kataven_flask.cors import READABLE
+from kataven_flask.keys import holds_secret_key
 from kataven_flask.messages import SessionGrant, VisitorToken
 from kataven_flask.refusals import new_request_id, write_refusal
 from kataven_flask.throttle import WINDOW, Quota
@@ -121,5 +122,6 @@ def request_id() -> str:
     """Return the request's name: the caller's own where it is harmless, else a fresh one."""
     if "request_id" not in g:
         given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else new_request_id()
+        harmless = _REQUEST_ID.fullmatch(given) and not holds_secret_key(given)
+        g.request_id = given if harmless else new_request_id()
     return str(g.request_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from flask import Flask, Response, request
@@ -14,6 +13,7 @@ from kataven_flask.body import text_member
 from kataven_flask.cors import API, READABLE, open_cors
 from kataven_flask.handshake import Handshake
 from kataven_flask.headers import CROSS_ORIGIN
+from kataven_flask.health import Health
 from kataven_flask.messages import UserTokenRequest
 from kataven_flask.refusals import refusal_headers
 from kataven_flask.signing import JWKS_MAX_AGE
@@ -41,24 +41,11 @@ MAX_EMAIL: Final = 320
 """Characters; 64 for the local part, 255 for the domain and the @ (RFC 5321, 4.5.3.1)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """What `/readyz` tells.
-
-    Args:
-        ready: Whether every part that a token needs is there.
-        report: Each part with its state, for a person to read.
-    """
-
-    ready: bool
-    report: Mapping[str, Any]
-
-
 def add_routes(
     app: Flask,
     handshake: Handshake,
     jwks: Callable[[], Mapping[str, Any]],
-    health: Callable[[], Health],
+    health: Health,
 ) -> None:
     """Add the endpoints, with CORS open for what a page calls.
 
@@ -66,7 +53,7 @@ def add_routes(
         app: The app; a blueprint would be one more thing to look through at each request.
         handshake: The use cases.
         jwks: Gives the public keys.
-        health: Gives the state of the parts.
+        health: The state of the parts.
     """
     _add_browser_routes(app, handshake)
     _add_backend_routes(app, handshake)
@@ -85,7 +72,8 @@ def _add_browser_routes(app: Flask, handshake: Handshake) -> None:
         headers = {
             "Content-Type": "application/json",
             "Cache-Control": CONFIG_CACHE,
-            "Vary": "Origin",
+            # Without an Origin it's the Referer that decided.
+            "Vary": "Origin" if "HTTP_ORIGIN" in request.environ else "Origin, Referer",
             "ETag": quote_etag(document.etag),
             **READABLE,
         }
@@ -139,9 +127,7 @@ def _add_backend_routes(app: Flask, handshake: Handshake) -> None:
         return answers.no_content()
 
 
-def _add_public_routes(
-    app: Flask, jwks: Callable[[], Mapping[str, Any]], health: Callable[[], Health]
-) -> None:
+def _add_public_routes(app: Flask, jwks: Callable[[], Mapping[str, Any]], health: Health) -> None:
     @app.get("/.well-known/jwks.json")
     def jwks_json() -> Response:
         # RFC 7517, section 8.5
@@ -155,10 +141,10 @@ def _add_public_routes(
 
     @app.get("/readyz")
     def readyz() -> Response:
-        state = health()
-        if state.ready:
-            return answers.json({"status": "ready", **state.report})
-        response = answers.json({"status": "not ready", **state.report}, status=503)
+        found = health.report()
+        if found.ready:
+            return answers.json({"status": "ready", **found.parts})
+        response = answers.json({"status": "not ready", **found.parts}, status=503)
         unready = errors.StateUnavailable(retry_after=RETRY_AFTER_STATE)
         response.headers.update(refusal_headers(unready, answers.request_id()))
         return response

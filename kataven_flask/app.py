@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from flask import Flask, Request, Response, has_request_context, request
 from flask.sessions import NullSession, SessionInterface
@@ -19,7 +18,6 @@ from kataven_flask.api import (
     RETRY_AFTER_STATE,
     WAITS_FOR_COUNT,
     WAITS_FOR_STATE,
-    Health,
     add_routes,
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
@@ -27,23 +25,20 @@ from kataven_flask.entry import with_entry
 from kataven_flask.event_log import Asked, EventLog, Person, Sources
 from kataven_flask.handshake import Handshake
 from kataven_flask.headers import with_secured_headers
+from kataven_flask.health import Health
 from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
 from kataven_flask.registry import Registry
 from kataven_flask.security_events import Event
 from kataven_flask.settings import Settings
 from kataven_flask.signing import KeyRing
-from kataven_flask.store import Store, store_from_url
+from kataven_flask.store import store_from_url
 from kataven_flask.store.base import CLOCK_SKEW_MS
 from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
-from kataven_flask.times import iso_utc
 from kataven_flask.tokens import Tokens
 from kataven_flask.traces import trace_of
 from kataven_flask.user_hash import user_hash
-
-STATE_KEPT: Final = 1.0
-"""Seconds that what `/readyz` found of the state store is told again."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,11 +122,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     def jwks() -> Mapping[str, Any]:
         return ring.latest().jwks()  # asked for seldom, and kept for long
 
-    store_health = _StoreHealth(store, settings.clock)
-
-    def health() -> Health:
-        return _health(live, store_health(), ring, settings.clock())
-
     def registry() -> Registry:
         return live.current
 
@@ -149,10 +139,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.url_map.strict_slashes = True
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
+    health = Health(live, ring, store, settings.clock)
     add_routes(app, handshake, jwks, health)
     watch = Watch(live, ring, events)
     app.extensions["kataven"] = Parts(live, ring, events, watch, store)
-    _add_error_handlers(app)
+    _add_error_handlers(app, health)
     entered = with_entry(with_secured_headers(app.wsgi_app), settings.proxies, settings.hsts)
     app.wsgi_app = entered  # type: ignore[assignment, method-assign]
     if settings.watch:
@@ -188,58 +179,14 @@ def _start_ms(now: float, *, is_new: bool) -> int:
     return int(now) * 1000 if is_new else int(now * 1000) + CLOCK_SKEW_MS
 
 
-class _StoreHealth:
-    """The state store's, asked for at most once a second: strangers may ask for it, too."""
-
-    def __init__(self, store: Store, clock: Callable[[], float]) -> None:
-        self._store = store
-        self._clock = clock
-        self._known: dict[str, Any] = {}
-        self._until = 0.0
-
-    def __call__(self) -> Mapping[str, Any]:
-        """Return its part of the report."""
-        if time.monotonic() >= self._until:
-            self._known = _state(self._store, int(self._clock() * 1000))
-            self._until = time.monotonic() + STATE_KEPT
-        return self._known
-
-
-def _health(
-    live: Live[Registry], state: Mapping[str, Any], ring: Live[KeyRing], now: float
-) -> Health:
-    config = {"revision": live.current.revision, **_soundness(live)}
-    signing_key = {**_soundness(ring), "kid": ring.current.signing_key(now).kid}
-    report = {"config": config, "state": state, "signing_key": signing_key}
-    return Health(ready=state["ok"], report=report)
-
-
-def _soundness(live: Live[Any]) -> dict[str, Any]:
-    if live.fault is None:
-        return {"ok": True}
-    return {"ok": False, "error": "the last edit was refused; the log says why"}
-
-
-def _state(store: Store, now_ms: int) -> dict[str, Any]:
-    try:
-        store.ping()
-        since_ms = store.since_ms()
-        if since_ms is None:  # it lost its data; who comes from now on is known
-            store.begin(since_ms := now_ms + CLOCK_SKEW_MS)
-    except errors.StoreError as error:
-        _log.error("state store out of reach: %s", error)
-        return {"ok": False, "error": "out of reach; the log says why"}
-    return {"ok": True, "remembers_since": iso_utc(since_ms / 1000)}
-
-
-def _add_error_handlers(app: Flask) -> None:
+def _add_error_handlers(app: Flask, health: Health) -> None:
     @app.errorhandler(errors.Refusal)
     def refused(refusal: errors.Refusal) -> Response:
         return refuse(refusal)
 
     @app.errorhandler(errors.StoreError)
     def state_unavailable(error: errors.StoreError) -> Response:
-        _log.error("state store out of reach: %s (request %s)", error, request_id())
+        health.tell_of(error, request_id())
         return refuse(errors.StateUnavailable("try again shortly", retry_after=RETRY_AFTER_STATE))
 
     @app.errorhandler(HTTPException)

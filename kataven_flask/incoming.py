@@ -42,12 +42,14 @@ def body() -> dict[str, Any]:
 
 def query() -> dict[str, str]:
     """Read the query; like a body's member, a parameter stands once."""
-    if not request.query_string.isascii():  # a server that isn't waitress may hand it over
-        raise errors.InvalidRequest("the query is not ASCII; write other characters as %XX")
+    try:
+        args = request.args
+    except UnicodeDecodeError as error:  # waitress lets none through; other servers do
+        raise errors.InvalidField("the query is not UTF-8; write it as %XX") from error
     for name in ("client_key", "agent_id"):
-        if len(request.args.getlist(name)) > 1:
+        if len(args.getlist(name)) > 1:
             raise errors.InvalidField(f"{name} stands twice; send it once")
-    return request.args.to_dict()
+    return args.to_dict()
 
 
 def refresh_token() -> str | None:

@@ -24,6 +24,7 @@ from kataven_flask.channels import (
 )
 from kataven_flask.listening import BACKLOG
 from kataven_flask.places import Bounds, Places
+from kataven_flask.seldom import Seldom
 from kataven_flask.shares import Share
 
 MAX_REQUEST_BODY: Final = 128 * 1024
@@ -106,7 +107,7 @@ class Server:
         self._share = share
         self._places = Places(self._server.active_channels, bounds)
         self._next_sweep = 0.0
-        self._next_complaint = 0.0
+        self._complain = Seldom(_log.error, _COMPLAINTS)
         self._stopping = False
 
     def run(self) -> None:
@@ -177,7 +178,7 @@ class Server:
         try:
             taken = self._server.accept()
         except OSError as error:
-            self._complain(error)
+            self._complain("can't take in a connection: %s; trying on", error.strerror)
             if error.errno not in _OUT_OF_FILES or not self._places.make_room():
                 self._server.accepting = False
             return False
@@ -192,11 +193,6 @@ class Server:
         newcomer = Channel(self._server, connection, address, self._server.adj, self._map)
         self._places.admit(newcomer)
         return True
-
-    def _complain(self, error: OSError) -> None:
-        if (now := time.monotonic()) >= self._next_complaint:
-            self._next_complaint = now + _COMPLAINTS
-            _log.error("can't take in a connection: %s; trying on", error.strerror)
 
     def _accept_the_waiting(self) -> None:
         """Take in whoever has connected by now; closing the socket would cut them off."""

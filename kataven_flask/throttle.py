@@ -21,6 +21,11 @@ WINDOW: Final = 60
 IPV6_NETWORK: Final = 64
 """Bits of an IPv6 address that are counted by: one customer has at least as many to choose from
 (RFC 6177, section 2)."""
+_COUNTED: Final = {
+    "wrong-secret": " wrong secret keys",
+    "bad-token": " tokens that were not signed here",
+}
+"""What is counted, where that isn't every request."""
 
 
 def _nothing(_fault: StoreError) -> None:
@@ -145,5 +150,6 @@ def _quota(
 
 
 def _too_many(quota: Quota) -> RateLimited:
-    message = f"more than {quota.limit} a minute; try again in {quota.wait} s"
+    counted = _COUNTED.get(quota.policy, "")
+    message = f"more than {quota.limit}{counted} a minute; try again in {quota.wait} s"
     return RateLimited(message, retry_after=quota.wait)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
@@ -88,7 +89,7 @@ class HeardClient(FlaskClient):
         response: TestResponse = super().open(*args, **kwargs)
         sent = response.request
         _note_credentials(sent.headers.get("Authorization", ""))
-        for name, text in sent.args.items():
+        for name, text in parse_qsl(sent.query_string.decode(errors="replace")):
             _note_member(name, text)
         _note_members(_json(_sent_body(sent.environ)))
         hear_answer(response.status_code, dict(response.headers), response.get_data())

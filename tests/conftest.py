@@ -14,23 +14,16 @@ from tests.desk import Desk
 from tests.redis_server import running_redis
 from tests.support import FrozenClock, Service
 
-
-@pytest.fixture(autouse=True)
-def nothing_left_open() -> Iterator[None]:
-    """Close what a test has opened."""
-    yield
-    while Service.opened:
-        Service.opened.pop().close()
-
-
 hear_reprs()
 
 
 @pytest.fixture(autouse=True)
-def no_secret_is_said() -> Iterator[None]:
-    """Fail a test in which a token, a secret key or a person was logged, told or shown."""
+def nothing_left_open_or_said() -> Iterator[None]:
+    """Close what a test has opened; fail it where a token, a secret key or a person was said."""
     with silence():
         yield
+        while Service.opened:
+            Service.opened.pop().close()
 
 
 @pytest.fixture

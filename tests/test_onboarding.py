@@ -25,7 +25,7 @@ from kataven_flask import errors
 from tests.guide import FENCED, FILES, PAGE, dead_links, write_file
 from tests.running import BOUND, COMMAND, running
 from tests.snippets import LANGUAGES, USER, Language, Snippet, environment
-from tests.support import API, KEY, ORIGIN, SECRET, document
+from tests.support import API, KEY, NO_LIMITS, ORIGIN, SECRET, document
 
 WRONG: Final = "sk_live_acme_" + "w" * 43
 
@@ -88,7 +88,7 @@ class Service:
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """Run one server for the whole page."""
     folder = tmp_path_factory.mktemp("server")
-    (folder / "tenants.yaml").write_text(yaml.safe_dump(document()))
+    (folder / "tenants.yaml").write_text(yaml.safe_dump(document(limits=NO_LIMITS)))
     arguments = ("--config", "tenants.yaml", "--listen", "127.0.0.1:0")
     with running(COMMAND, "serve", *arguments, cwd=folder) as server:
         yield Service(f"http://127.0.0.1:{server.port()}")

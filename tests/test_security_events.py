@@ -276,7 +276,7 @@ def documented() -> dict[str, tuple[bool, str, str]]:
     """Return the operator's table of events: whether one is grave, what it means, what to do."""
     row = r"(?m)^\| `([a-z_]+)`( ●)? \| ([^|]+) \| ([^|]+) \|$"
     section = DEPLOYMENT.read_text().split("\n### Security events\n")[1].split("\n### ")[0]
-    table = section.split("| `event=` |")[1]
+    table = section.split("| `event` |")[1]
     return {name: (bool(mark), *rest) for name, mark, *rest in re.findall(row, table)}
 
 

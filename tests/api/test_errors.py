@@ -9,7 +9,7 @@ import pytest
 
 from kataven_flask import errors
 from tests.api.recipes import ALL, Recipe
-from tests.support import API, ORIGIN, Service, refused
+from tests.support import API, ORIGIN, SECRET, Service, refused
 
 PROBLEM_MEMBERS: Final = {
     "type",
@@ -165,7 +165,15 @@ def test_a_harmless_request_id_is_taken_over(service: Service) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["", "short", "x" * 65, "a b c d e f", "<script>alert(1)</script>", "id-with-\u00fc-inside"],
+    [
+        SECRET,
+        "",
+        "short",
+        "x" * 65,
+        "a b c d e f",
+        "<script>alert(1)</script>",
+        "id-with-\u00fc-inside",
+    ],
 )
 def test_a_hostile_request_id_is_replaced(service: Service, given: str) -> None:
     """What could harm a log never comes back."""

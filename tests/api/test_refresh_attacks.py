@@ -16,7 +16,7 @@ from kataven_flask.app import parts_of
 from tests.api.test_token_attacks import REFUSED_REFRESH
 from tests.api.wire import no_limits
 from tests.support import OTHER_KEY, Service, refused
-from tests.vectors.attacks import part, raw_of
+from tests.vectors.attacker import part, raw_of
 
 SALT: Final = b"kataven_flask.refresh-token.v1"
 OPTIONS: Final[dict[str, Any]] = {

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 from werkzeug.test import TestResponse
 
-from kataven_flask import app, live
+from kataven_flask import health, live
 from kataven_flask.api import NEVER_WAITS, WAITS_FOR_COUNT, WAITS_FOR_STATE
 from kataven_flask.app import parts_of
 from kataven_flask.store import breaker, sqlite
@@ -131,7 +131,7 @@ def test_the_operator_is_told(
     stored: Service, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`/readyz` is 503 while the store is out of reach, 200 before and after."""
-    monkeypatch.setattr(app, "STATE_KEPT", 0.0)
+    monkeypatch.setattr(health, "STATE_KEPT", 0.0)
     assert stored.client.get("/readyz").status_code == 200
     with locked(state):
         answer = stored.client.get("/readyz")
@@ -146,10 +146,22 @@ def test_who_asks_for_it_often_is_told_the_same(
     stored: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Strangers who flood `/readyz` have the store asked once a second."""
-    monkeypatch.setattr(app, "STATE_KEPT", 60.0)
+    monkeypatch.setattr(health, "STATE_KEPT", 60.0)
     first = stored.client.get("/readyz").get_json()
     monkeypatch.setattr(SqliteStore, "ping", pytest.fail)
     assert [stored.client.get("/readyz").get_json() for _ in range(50)] == [first] * 50
+
+
+def test_an_outage_fills_no_log(
+    stored: Service, state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many ask meanwhile, the operator gets one line, with the first request's id."""
+    token = stored.guest().get_json()["refresh_token"]
+    with locked(state):
+        answers = [stored.refresh(token) for _ in range(5)]
+    assert {refused(answer) for answer in answers} == {DOWN}
+    (line,) = [each for each in caplog.messages if "state store out of reach" in each]
+    assert answers[0].headers["X-Request-Id"] in line
 
 
 def test_an_unready_answer_is_an_error_like_any_other(stored: Service, state: Path) -> None:

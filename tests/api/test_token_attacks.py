@@ -27,7 +27,8 @@ from tests.api.test_logs import parts
 from tests.api.wire import claims, no_limits, visitor_token
 from tests.support import AUDIENCE, ISSUER, NOON, Service, refused
 from tests.vectors import VectorKeys, load_keys
-from tests.vectors.attacks import KINDS, Attacker, part, raw_of
+from tests.vectors.attacker import Attacker, part, raw_of
+from tests.vectors.attacks import KINDS
 from tests.vectors.generate import SESSION, VISITOR, Forge
 
 NOBODY: Final = "http://127.0.0.1:1/jwks.json"
@@ -77,7 +78,7 @@ def test_no_forged_visitor_token_is_exchanged(
     no_limits(service)
     forger = attacker(service, VISITOR_TYP, VISITOR)
     odd = {}
-    for name, token in forger.attacks(kind):
+    for name, token in KINDS[kind](forger):
         answer = refused(service.exchange(token=token))
         quiet |= parts(token)
         if answer not in REFUSED_TOKEN:
@@ -93,7 +94,7 @@ def test_no_forged_session_joins_a_guest(service: Service, quiet: set[str], kind
     no_limits(service)
     forger = attacker(service, SESSION_TYP, {**SESSION, "visitor_type": "guest", "sub": "guest_1"})
     joined = []
-    for name, token in forger.attacks(kind):
+    for name, token in KINDS[kind](forger):
         answer = service.exchange(token=visitor_token(service), guest_token=token)
         quiet |= parts(token)
         if answer.status_code == 200 and "guest_id" in claims(service, answer.get_json()["token"]):
@@ -112,7 +113,7 @@ def test_no_forged_jwt_refreshes_or_logs_out(
     no_limits(service)
     for typ, good in ((SESSION_TYP, SESSION), (VISITOR_TYP, VISITOR)):
         forger = attacker(service, typ, good)
-        for name, token in [("good", forger.good()), *forger.attacks(kind)]:
+        for name, token in [("good", forger.good()), *KINDS[kind](forger)]:
             quiet |= parts(token)
             for answer in (service.refresh(token), service.logout(token)):
                 assert refused(answer) in REFUSED_REFRESH, name
@@ -125,7 +126,7 @@ def test_no_forged_session_connects(service: Service, kind: str) -> None:
     forger = attacker(service, SESSION_TYP, live_session())
     verify = verifier(service)
     assert taken(verify, forger.good())
-    assert not [name for name, token in forger.attacks(kind) if taken(verify, token)]
+    assert not [name for name, token in KINDS[kind](forger) if taken(verify, token)]
 
 
 @each_kind
@@ -135,7 +136,7 @@ def test_the_inspector_takes_no_forged_token_for_good(service: Service, kind: st
     for typ, good in ((SESSION_TYP, SESSION), (VISITOR_TYP, VISITOR)):
         forger = attacker(service, typ, good)
         assert inspect(forger.good(), here).verifies
-        for name, token in forger.attacks(kind):
+        for name, token in KINDS[kind](forger):
             if not name.startswith(("a blank", "a line's end", "Bearer")):  # it reads a copy
                 assert not inspect(token, here).verifies, name
 

@@ -1,0 +1,43 @@
+"""Lines of the log that come once in a while, however often there is reason for one."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+
+class Seldom:
+    """Writes the first line of a kind at once, and then one in a while with a count of the rest.
+
+    Args:
+        write: Writes a line, as a logger's `error` does.
+        seconds: Between two lines.
+        clock: Gives the seconds since some moment.
+    """
+
+    def __init__(
+        self,
+        write: Callable[..., object],
+        seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._write = write
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._next = clock()
+        self._left_out = 0
+
+    def __call__(self, message: str, *arguments: object) -> None:
+        """Write a line, or count it."""
+        with self._lock:
+            now = self._clock()
+            if now < self._next:
+                self._left_out += 1
+                return
+            self._next, left_out, self._left_out = now + self._seconds, self._left_out, 0
+        if left_out:
+            self._write(f"{message} (and %d more since the last line)", *arguments, left_out)
+        else:
+            self._write(message, *arguments)
