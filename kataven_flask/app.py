@@ -28,6 +28,7 @@ from kataven_flask.headers import with_secured_headers
 from kataven_flask.health import Health
 from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
+from kataven_flask.openapi.routes import add_docs_routes
 from kataven_flask.registry import Registry
 from kataven_flask.security_events import Event
 from kataven_flask.settings import Settings
@@ -141,6 +142,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
     health = Health(live, ring, store, settings.clock)
     add_routes(app, handshake, jwks, health)
+    add_docs_routes(app)
     watch = Watch(live, ring, events)
     app.extensions["kataven"] = Parts(live, ring, events, watch, store)
     _add_error_handlers(app, health)

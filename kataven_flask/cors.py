@@ -13,7 +13,7 @@ PREFLIGHT_MAX_AGE: Final = 7200
 """Seconds that a preflight's answer is kept; browsers cap it here (Fetch, section 4.9)."""
 
 _BROWSER_PATHS: Final = (
-    rf"(?s)^({API}/(?!auth/(user-token|revoke)\b).*|/widget/.*|/\.well-known/.*)$"
+    rf"(?s)^({API}/(?!auth/(user-token|revoke)\b).*|/widget/.*|/\.well-known/.*|/openapi\.json)$"
 )
 _EXPOSED: Final = [
     "ETag",

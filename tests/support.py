@@ -17,6 +17,7 @@ from kataven_flask.keys import hash_secret_key
 from kataven_flask.settings import Settings
 from kataven_flask.tenants import DocumentLimits
 from tests.canary import USER_ID, HeardClient
+from tests.openapi.described import description
 
 API: Final = "/api/v1/widget"
 ORIGIN: Final = "https://acme.com"
@@ -102,6 +103,19 @@ def key(client_key: str, secret: str, allowlist: list[str], **members: Any) -> d
     }
 
 
+class DescribedClient(HeardClient):
+    """A client that holds every answer against the description of the service."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:
+        """Send a request."""
+        response = super().open(*args, **kwargs)
+        sent = response.request
+        description().check(
+            sent.method, sent.path, response.status_code, response.headers, response.data
+        )
+        return response
+
+
 class Service:
     """A server in this process, with its clock and its tenants' file in the test's hands.
 
@@ -127,7 +141,7 @@ class Service:
         )
         self.settings = dataclasses.replace(defaults, **settings)
         self.app: Flask = create_app(self.settings)
-        self.app.test_client_class = HeardClient
+        self.app.test_client_class = DescribedClient
         self.client: FlaskClient = self.app.test_client()
         Service.opened.append(self)
 

@@ -1,0 +1,1 @@
+"""The description of the service, its examples, and every answer held against it."""
