@@ -52,7 +52,8 @@ class Response:
 
     def check_headers(self, headers: Iterable[tuple[str, str]]) -> None:
         """Raise UndescribedError where a header is missing, foreign, doubled, or has a value of
-        another shape."""
+        another shape.
+        """
         seen = set()
         for given, value in headers:
             name = given.lower()
@@ -163,7 +164,9 @@ class Description:
         return Response(found(json.loads(written), self._whole), self._whole)
 
     def _find_item(self, path: str) -> Mapping[str, Any] | None:
-        return next((item for pattern, item in self._paths.items() if pattern.fullmatch(path)), None)
+        return next(
+            (item for pattern, item in self._paths.items() if pattern.fullmatch(path)), None
+        )
 
 
 def found(part: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from kataven_flask.key_ring_file import change_key_ring
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.openapi.examples import EXAMPLES_FILE
 from tests.api.recipes import ALL
-from tests.support import API, ISSUER, Service
+from tests.support import ISSUER, Service
 from tests.vectors import load_keys
 
 KEY: Final = "pk_live_acme_BoQCCzO6l9f3zHpc1yR96g"

@@ -13,7 +13,7 @@ from schemathesis.engine import from_schema
 from schemathesis.engine.events import EngineEvent, FatalError, NonFatalError, ScenarioFinished
 
 from tests.api.wire import no_limits, visitor_token
-from tests.openapi.described import UndescribedError, description
+from tests.openapi.described import description
 from tests.support import KEY, ORIGIN, OTHER_KEY, PINNED_KEY, SECRET, Service
 
 CASES: Final = 2000
