@@ -128,7 +128,10 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
             self._check_chunked(header_plus)
         if "TRANSFER_ENCODING" in self.headers:  # which waitress takes out where it heeds it
             raise ParsingError("Transfer-Encoding is for HTTP/1.1")
-        if "," in self.headers.get("HOST", ""):  # section 3.2; waitress joins what stands twice
+        hosts = self.headers.get("HOST")  # section 3.2; waitress joins what stands twice
+        if hosts is None and self.version == "1.1":
+            raise ParsingError("HTTP/1.1 needs a Host")
+        if hosts is not None and "," in hosts:
             raise ParsingError("More than one Host")
 
     def _check_chunked(self, header_plus: bytes) -> None:
