@@ -32,7 +32,6 @@ HEADER_LINES: Final = 100
 _TLS_HANDSHAKE: Final = b"\x16\x03"
 """How it begins (RFC 8446, section 5.1)."""
 _CODINGS: Final = re.compile(rb"(?im)^transfer-encoding:(.*)$")
-_VERSIONS: Final = ("1.1", "1.0")
 
 MayWait = Callable[[str], bool]
 """Tells of a path whether who answers it may have to wait for something."""
@@ -123,13 +122,16 @@ class _Parser(HTTPRequestParser):  # type: ignore[misc]
             super().parse_header(header_plus)
         except ValueError as error:  # half an IPv6 address, a length of thousands of digits
             raise ParsingError("The header can't be read") from error
-        if self.version not in _VERSIONS:
+        if self.version not in {"1.1", "1.0"}:
             raise ParsingError("Only HTTP/1.1 and HTTP/1.0 are spoken here")
         if self.chunked:
             self._check_chunked(header_plus)
         if "TRANSFER_ENCODING" in self.headers:  # which waitress takes out where it heeds it
             raise ParsingError("Transfer-Encoding is for HTTP/1.1")
-        if "," in self.headers.get("HOST", ""):  # section 3.2; waitress joins what stands twice
+        hosts = self.headers.get("HOST")  # section 3.2; waitress joins what stands twice
+        if hosts is None and self.version == "1.1":
+            raise ParsingError("HTTP/1.1 needs a Host")
+        if hosts is not None and "," in hosts:
             raise ParsingError("More than one Host")
 
     def _check_chunked(self, header_plus: bytes) -> None:
@@ -147,9 +149,9 @@ class Channel(HTTPChannel):  # type: ignore[misc]
     _is_fresh = True
     _is_paused = False
 
-    def __init__(self, *connection: Any, **options: Any) -> None:
+    def __init__(self, *connection: Any) -> None:
         self._since = time.monotonic()
-        super().__init__(*connection, **options)
+        super().__init__(*connection)
 
     def waits(self) -> tuple[Waits, float] | None:
         """Tell what its client is waited for, and since when; None where they wait for us."""
@@ -188,14 +190,11 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
     def writable(self) -> bool:
         """Tell whether there is something to send now, or to do once it has been sent."""
-        unsent = self.total_outbufs_len
-        return bool(
-            (unsent and not self.requests)
-            or unsent >= SEND_AT_ONCE  # less leaves with the answer that is being made
-            or self.will_close
-            or self.close_when_flushed
-            or self._is_paused
-        )
+        unsent: int = self.total_outbufs_len
+        if unsent and (not self.requests or unsent >= SEND_AT_ONCE):
+            return True  # less leaves with the answer that is being made
+        ends: bool = self.will_close or self.close_when_flushed
+        return ends or self._is_paused
 
     def handle_write(self) -> None:
         """Send what can be sent, and go on with what waited for that."""

@@ -44,7 +44,7 @@ def query() -> dict[str, str]:
     """Read the query; like a body's member, a parameter stands once."""
     try:
         args = request.args
-    except UnicodeDecodeError as error:  # waitress lets none through; other servers do
+    except UnicodeDecodeError as error:  # uWSGI hands over any bytes
         raise errors.InvalidField("the query is not UTF-8; write it as %XX") from error
     for name in ("client_key", "agent_id"):
         if len(args.getlist(name)) > 1:

@@ -192,11 +192,14 @@ def fitting(bounds: Bounds, threads: int) -> Bounds:
     if resource.RLIM_INFINITY not in {soft, hard} and hard < needed:
         needed = hard
     if soft != resource.RLIM_INFINITY and soft < needed:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+        except (OSError, ValueError):  # a sandbox forbids it
+            needed = soft
     connections = needed - RESERVED - threads
     if connections < FEWEST:
         raise ConfigurationError(
-            f"the system allows this process {hard} open files, and it needs"
+            f"the system allows this process {needed} open files, and it needs"
             f" {FEWEST + RESERVED + threads}: raise them with ulimit -n, or LimitNOFILE in systemd"
         )
     return replace(bounds, connections=connections)

@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Any, Final
 
 from waitress import wasyncore
@@ -186,11 +185,13 @@ class Server:
         if taken is None:
             return False
         connection, address = taken
-        with suppress(OSError):  # macOS, where it is closed again already
+        try:
             self._server.set_socket_options(connection)
-        self._places.admit(
-            Channel(self._server, connection, address, self._server.adj, map=self._map)
-        )
+        except OSError:  # macOS, where it is closed again already
+            connection.close()
+            return True
+        newcomer = Channel(self._server, connection, address, self._server.adj, self._map)
+        self._places.admit(newcomer)
         return True
 
     def _accept_the_waiting(self) -> None:

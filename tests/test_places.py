@@ -247,6 +247,17 @@ def test_there_is_a_file_for_each_connection(
     assert files.now == then
 
 
+def test_a_limit_that_cant_be_raised_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox that forbids it costs connections, and not the start."""
+
+    def forbidden(_kind: int, _wanted: tuple[int, int]) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(resource, "getrlimit", Files(1024, 4096).getrlimit)
+    monkeypatch.setattr(resource, "setrlimit", forbidden)
+    assert fitting(Bounds(connections=1000), threads=4).connections == 1024 - RESERVED - 4
+
+
 def test_too_few_files_are_said_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that could hardly take anybody in doesn't start, and says what to raise."""
     files = Files(64, RESERVED + 4 + FEWEST - 1)

@@ -71,7 +71,13 @@ def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals, worke
 def test_the_requests_in_flight_are_finished(tmp_path: Path, workers: str) -> None:
     """A request that has begun when SIGTERM comes is answered, and only then it ends."""
     body = json.dumps({"client_key": KEY}).encode()
-    head = f"POST {GUEST} HTTP/1.1\r\nOrigin: {ORIGIN}\r\nContent-Length: {len(body)}\r\n\r\n"
+    lines = (
+        f"POST {GUEST} HTTP/1.1",
+        "Host: x",
+        f"Origin: {ORIGIN}",
+        f"Content-Length: {len(body)}",
+    )
+    head = "\r\n".join((*lines, "", ""))
     with serving(tmp_path, "--workers", workers) as server:
         with socket.create_connection(("127.0.0.1", server.port()), BOUND) as connection:
             connection.sendall(head.encode() + body[:5])
@@ -118,7 +124,7 @@ def test_a_kept_connection_is_given_back_at_the_end(tmp_path: Path, workers: str
             socket.create_connection(where, BOUND) as begun,
         ):
             assert connection_after_an_answer(kept) is None
-            begun.sendall(f"POST {GUEST} HTTP/1.1\r\nContent-Length: 2\r\n\r\n".encode())
+            begun.sendall(f"POST {GUEST} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n".encode())
             await_acceptance(server)
             server.process.send_signal(signal.SIGTERM)
             deadline = time.monotonic() + BOUND
@@ -133,7 +139,13 @@ def test_a_kept_connection_is_given_back_at_the_end(tmp_path: Path, workers: str
 def test_whoever_has_connected_is_answered(tmp_path: Path, workers: str) -> None:
     """Requests that were sent before SIGTERM are all answered, taken in or not."""
     body = json.dumps({"client_key": KEY}).encode()
-    head = f"POST {GUEST} HTTP/1.1\r\nOrigin: {ORIGIN}\r\nContent-Length: {len(body)}\r\n\r\n"
+    lines = (
+        f"POST {GUEST} HTTP/1.1",
+        "Host: x",
+        f"Origin: {ORIGIN}",
+        f"Content-Length: {len(body)}",
+    )
+    head = "\r\n".join((*lines, "", ""))
     with serving(tmp_path, "--workers", workers) as server, ExitStack() as open_connections:
         where = ("127.0.0.1", server.port())
         connections = [

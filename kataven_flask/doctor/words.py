@@ -178,6 +178,14 @@ _OF_CODE: Final[Mapping[str, tuple[str, str]]] = {
         "The state store can't be reached: nobody can renew or sign in.",
         "Look at the server's log, its Redis or its disk; then try again {later}.",
     ),
+    "too_many_connections": (
+        "The server has no place for another connection.",
+        "Its log says more; try again {later}.",
+    ),
+    "request_timeout": (
+        "The server waited for the rest of the request, and it didn't come.",
+        "Does a proxy hold requests back, or is the network slow?",
+    ),
     "internal_error": (
         "The server has a fault of its own.",
         f"{_LOG}; it has the traceback.",

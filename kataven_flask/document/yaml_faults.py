@@ -181,7 +181,7 @@ def _quoted(raw: bytes, stumbled: yaml.Mark) -> list[yaml.ScalarToken]:
     with suppress(yaml.YAMLError):
         for token in yaml.scan(raw, Loader=Loader):
             if token.start_mark.index > stumbled.index:
-                break  # what follows may be nested without end, which takes the scanner hours
+                break  # what follows may be nested without end, and is scanned ever slower
             if isinstance(token, yaml.ScalarToken) and not token.plain:
                 found.append(token)
     return found

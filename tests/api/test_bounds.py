@@ -12,7 +12,8 @@ import pytest
 
 import kataven_flask
 from kataven_flask.app import parts_of
-from kataven_flask.refused_origins import MAX_ORIGINS
+from kataven_flask.event_windows import MAX_APART
+from kataven_flask.security_events import Event
 from tests.api.wire import no_limits, send
 from tests.support import (
     API,
@@ -98,9 +99,10 @@ def test_strangers_fill_no_memory(service: Service) -> None:
         service.config(origin=f"https://x{n}.example")
         service.config(client_key=f"{KEY}{n}", agent_id=f"a{n}")
         service.client.get(f"{API}/x{n}")
-    kept = parts_of(service.app).refused._tally._keys  # noqa: SLF001 - nobody else asks
-    assert sum(map(len, kept.values())) <= MAX_ORIGINS + 1
-    assert set(kept) == {KEY}
+    tallies = parts_of(service.app).events._tally._tallies  # noqa: SLF001 - nobody else asks
+    kept = tallies[Event.ORIGIN_REFUSED]._windows  # noqa: SLF001
+    assert len(kept) == MAX_APART + 1
+    assert {client_key for client_key, _ in kept} == {KEY}
 
 
 def test_no_cache_grows_with_what_strangers_send() -> None:

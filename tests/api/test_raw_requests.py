@@ -11,21 +11,19 @@ import pytest
 import yaml
 
 from tests.running import BOUND, COMMAND, Running, running
-from tests.support import API, KEY, ORIGIN, document
+from tests.support import API, KEY, NO_LIMITS, ORIGIN, document
 
 GUEST: Final = f"{API}/auth/guest"
 BODY: Final = b'{"client_key":"%s"}' % KEY.encode()
 CANARY: Final = "sk_live_acme_" + "c" * 43
 """A secret that stands in every request, and may stand nowhere else."""
-LIMITS: Final = ("guest", "exchange", "refresh", "config", "user_token")
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Run one server for all of them; at the end its log has no traceback, and no secret."""
     folder = tmp_path_factory.mktemp("raw")
-    content = document(limits=dict.fromkeys(f"{name}_per_minute" for name in LIMITS))
-    (folder / "tenants.yaml").write_text(yaml.safe_dump(content))
+    (folder / "tenants.yaml").write_text(yaml.safe_dump(document(limits=NO_LIMITS)))
     options = ("--config", "tenants.yaml", "--listen", "127.0.0.1:0")
     with running(COMMAND, "serve", *options, cwd=folder) as server:
         yield server
@@ -83,6 +81,7 @@ REFUSED: Final = [
         guest(ORIGIN_LINE, LENGTH, LENGTH), 400, "invalid_request", id="same-length-twice"
     ),
     pytest.param(guest(ORIGIN_LINE, LENGTH, "Host: y"), 400, "invalid_request", id="two-hosts"),
+    pytest.param(b"GET /healthz HTTP/1.1\r\n\r\n", 400, "invalid_request", id="no-host"),
     pytest.param(guest("Origin:", f" {ORIGIN}", LENGTH), 400, "invalid_request", id="folded"),
     pytest.param(guest("Origin:", f"\t{ORIGIN}", LENGTH), 400, "invalid_request", id="tab-folded"),
     pytest.param(raw("GET /healthz HTTP/1.1", "X\t: y"), 400, "invalid_request", id="tab-colon"),
