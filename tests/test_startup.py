@@ -33,6 +33,7 @@ OF_OTHERS: Final = {
     "kataven_flask.document.config_file",
     "kataven_flask.document.advice",
     "kataven_flask.inspection",
+    "kataven_flask.openapi.written",
     "kataven_flask.doctor",
     "kataven_flask.demo",
 }

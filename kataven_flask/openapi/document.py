@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any, Final
 
-import kataven_flask
 from kataven_flask import errors
 from kataven_flask.openapi import headers
 from kataven_flask.openapi.backend_operations import backend_operations
@@ -55,7 +55,7 @@ def document() -> JsonObject:
             "title": "Kataven widget sign-in",
             "summary": "Sessions for a widget's visitors.",
             "description": _DESCRIPTION,
-            "version": kataven_flask.__version__,
+            "version": version("kataven-flask"),
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "The server that this was read from."}],

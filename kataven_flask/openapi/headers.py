@@ -79,7 +79,7 @@ LIMITS: Final = {
         required=False,
     ),
     "RateLimit": header(
-        "How many requests are left (`r`), and after how many seconds (`t`) there is surely one more.",
+        "How many requests are left (`r`), and after how many seconds (`t`) surely one more.",
         text(f"{_LEFT}(, {_LEFT})*", '"guest";r=59;t=60'),
         required=False,
     ),

@@ -57,7 +57,7 @@ _BEGIN: Final = {
 }
 
 
-def _session(name: str, description: str) -> JsonObject:
+def _session(name: str, description: str) -> dict[int, JsonObject]:
     return {200: answer(description, NEVER_KEPT, json_content(name, "Session"), _OF_A_SESSION)}
 
 

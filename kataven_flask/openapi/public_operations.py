@@ -47,7 +47,9 @@ def _text(media_type: str) -> JsonObject:
     return {media_type: {"schema": {"type": "string", "minLength": 1}}}
 
 
-def _file(cache: str, content: JsonObject, *, packed: bool = True, **other: str) -> JsonObject:
+def _file(
+    cache: str, content: JsonObject, *, packed: bool = True, **other: str
+) -> dict[int, JsonObject]:
     """Return the answers of a file that is kept, and asked for again by its entity tag."""
     kept = {
         "Cache-Control": headers.cache(cache),

@@ -112,7 +112,8 @@ def responses(
     Returns:
         One a status.
     """
-    given = sorted({*refusals, *ANYWHERE}, key=lambda refusal: refusal.status)
+    each_once: set[type[Refusal]] = {*refusals, *ANYWHERE}
+    given = sorted(each_once, key=lambda refusal: (refusal.status, refusal.code))
     statuses = dict.fromkeys(refusal.status for refusal in given)
     return {
         str(status): _response(operation, [each for each in given if each.status == status], more)
@@ -162,9 +163,12 @@ def _limit(refusals: list[type[Refusal]]) -> JsonObject:
 
 
 def _text(operation: str, refusal: type[Refusal], words: str) -> str:
-    """Return a refusal as it was once given."""
-    given: str | None = examples()["refusals"].get(operation, {}).get(refusal.code)
-    return given or _GIVEN.get(refusal, words)
+    """Return a refusal as it was once given; where not by this operation, by another."""
+    given: dict[str, dict[str, str]] = examples()["refusals"]
+    texts = [each[refusal.code] for each in given.values() if refusal.code in each]
+    own = given.get(operation, {}).get(refusal.code)
+    alike = (text for text in texts if text.startswith(f"{words}: "))
+    return own or _GIVEN.get(refusal) or next(alike, words)
 
 
 def _plain(words: Iterable[str]) -> JsonObject:

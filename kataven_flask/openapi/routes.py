@@ -1,4 +1,4 @@
-"""The routes of the description and of its page; nothing of either is read before it is asked for."""
+"""The routes of the description and of its page; neither is read before it is asked for."""
 
 from __future__ import annotations
 

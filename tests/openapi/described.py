@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from http import HTTPStatus
 from typing import Any, Final
 
 from jsonschema_rs import Draft202012Validator
@@ -51,9 +52,7 @@ class Response:
         }
 
     def check_headers(self, headers: Iterable[tuple[str, str]]) -> None:
-        """Raise UndescribedError where a header is missing, foreign, doubled, or has a value of
-        another shape.
-        """
+        """Raise UndescribedError where a header is missing, foreign, doubled or misshapen."""
         seen = set()
         for given, value in headers:
             name = given.lower()
@@ -67,17 +66,20 @@ class Response:
         if not self._required <= seen:
             raise UndescribedError(f"no {self._required - seen} among {sorted(seen)}")
 
-    def check_body(self, content_type: str, body: bytes) -> None:
+    def check_body(
+        self, headers: Iterable[tuple[str, str]], body: bytes, *, may_have_one: bool
+    ) -> None:
         """Raise UndescribedError where the body's type or the body isn't documented."""
-        if not self._content:
+        if not self._content or not may_have_one:
             if body:
-                raise UndescribedError(f"a body where none is documented: {body[:200]!r}")
+                raise UndescribedError(f"a body where none can be: {body[:200]!r}")
             return
-        kind = content_type.partition(";")[0].strip()
+        named = {name.lower(): value for name, value in headers}
+        kind = named.get("content-type", "").partition(";")[0].strip()
         if kind not in self._content:
-            raise UndescribedError(f"an undocumented type: {content_type!r}")
-        value = json.loads(body) if kind.endswith("json") else body.decode()
-        self._content[kind](value)
+            raise UndescribedError(f"an undocumented type: {kind!r}")
+        text = gzip.decompress(body) if named.get("content-encoding") == "gzip" else body
+        self._content[kind](json.loads(text) if kind.endswith("json") else text.decode())
 
     def _header_check(self, schema: Mapping[str, Any]) -> Check:
         validate = self._validator(schema)
@@ -134,16 +136,11 @@ class Description:
             UndescribedError: It isn't documented.
         """
         headers = list(headers)
+        has_body = method != "HEAD" and status != HTTPStatus.NOT_MODIFIED
         try:
             response = self._response(method, path, status)
             response.check_headers(headers)
-            if method != "HEAD" and status != 304:
-                named = {name.lower(): value for name, value in headers}
-                packed = named.get("content-encoding") == "gzip"
-                text = gzip.decompress(body) if packed else body
-                response.check_body(named.get("content-type", ""), text)
-            elif body:
-                raise UndescribedError("a body where none can be")
+            response.check_body(headers, body, may_have_one=has_body)
         except UndescribedError as error:
             raise UndescribedError(f"{method} {path}: {status}: {error}") from error
 
