@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import (
@@ -14,6 +15,7 @@ from playwright.sync_api import (
     ConsoleMessage,
     Page,
     Playwright,
+    Response,
     WebError,
     expect,
     sync_playwright,
@@ -24,6 +26,7 @@ from kataven_flask.assets import example_config
 from kataven_flask.demo.run import DemoSites, demo_sites
 from kataven_flask.widget import widget_script
 from tests.canary import silence
+from tests.openapi.described import UndescribedError, description
 
 SYSTEM_CHROMIUMS: Final = (Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium"))
 """Debian's, the quicker first: the same engine, without the browser's own windows."""
@@ -39,6 +42,8 @@ NO_BROWSER: Final = """The browser tests need a Chromium, and found none.
 Install one by either of:
     python -m playwright install --with-deps chromium
     apt-get install chromium-headless-shell"""
+SERVER: Final = "kataven-flask"
+"""What our servers call themselves; what a test gives a page in their place doesn't."""
 TIMEOUT: Final = 10_000.0
 """Milliseconds that a page has for anything awaited."""
 
@@ -112,6 +117,7 @@ class Complaints:
         """Hear all that goes wrong in the pages of a context."""
         context.on("console", self._on_console)
         context.on("weberror", self._on_error)
+        context.on("response", self._on_response)
 
     def hear(self, line: str) -> None:
         """Take note of something that went wrong."""
@@ -131,6 +137,17 @@ class Complaints:
 
     def _on_error(self, error: WebError) -> None:
         self.hear(f"uncaught: {error.error}")
+
+    def _on_response(self, response: Response) -> None:
+        """Hold what a server of ours answers against the description of the service."""
+        path = urlsplit(response.url).path
+        if response.headers.get("server") != SERVER or not description().knows(path):
+            return
+        headers = response.headers.items()
+        try:
+            description().check(response.request.method, path, response.status, headers, None)
+        except UndescribedError as error:
+            self.hear(f"undescribed: {error}")
 
 
 @pytest.fixture

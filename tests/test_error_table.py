@@ -17,6 +17,7 @@ import yaml
 
 from kataven_flask.key_ring_file import open_key_ring
 from kataven_flask.tokens import RefreshClaims, Tokens, VisitorClaims
+from tests.openapi.on_the_wire import check_answer
 from tests.running import BOUND, COMMAND, running
 from tests.support import (
     API,
@@ -74,7 +75,9 @@ class Caller:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
         connection.request(method, path, None if body is None else raw, names)
         response = connection.getresponse()
-        text = response.read().decode()
+        read = response.read()
+        check_answer(method, path, response, read)
+        text = read.decode()
         connection.close()
         return Answer(response.status, response.headers["X-Error-Code"], text, response.headers)
 

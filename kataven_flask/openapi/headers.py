@@ -66,6 +66,9 @@ PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": header(
         "The headers that were asked for.", {"type": "string"}, required=False
     ),
+    "Access-Control-Allow-Private-Network": header(
+        "No page is let into a network by this server.", exactly("false"), required=False
+    ),
     "Access-Control-Max-Age": header(
         "Seconds that a browser keeps this answer.",
         {"type": "integer", "const": cors.PREFLIGHT_MAX_AGE},

@@ -70,7 +70,9 @@ def _config() -> Operation:
     kept = {
         "Cache-Control": headers.cache(CONFIG_CACHE),
         "ETag": headers.ETAG,
-        "Vary": headers.header("What else the answer depends on.", headers.exactly("Origin")),
+        "Vary": headers.header(
+            "What else the answer depends on.", headers.text("Origin(, Referer)?", "Origin")
+        ),
     }
     return Operation(
         name="config",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Final
 
 from kataven_flask.assets import static_dir
@@ -13,7 +13,7 @@ from kataven_flask.openapi.keeping import DOCS_FILES, PAGE_POLICY, Kept
 from kataven_flask.openapi.page import page
 
 
-@cache
+@lru_cache(maxsize=8)
 def written(name: str) -> Kept:
     """Return a file by its name.
 

@@ -15,6 +15,7 @@ from kataven_flask.listening import Address, bind
 from kataven_flask.serve import Server
 from tests.api.test_headers import ALWAYS
 from tests.api.wire import no_limits
+from tests.openapi.on_the_wire import check_raw
 from tests.support import API, KEY, ORIGIN, Service
 
 GUEST: Final = f"{API}/auth/guest"
@@ -42,11 +43,13 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 def talk(port: int, head: str, body: bytes = b"") -> tuple[int, dict[str, str], bytes]:
     """Send bytes as they are; return the answer's status, headers in lower case, and body."""
     received = b""
+    sent = head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
         with suppress(ConnectionError):  # it may be answered before all of it is sent
-            connection.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n" + body)
+            connection.sendall(sent)
         while part := _receive(connection):
             received += part
+    check_raw(sent, received)
     top, _, rest = received.partition(b"\r\n\r\n")
     status, *lines = top.decode("latin-1").split("\r\n")
     headers = dict(line.lower().split(": ", 1) for line in lines)

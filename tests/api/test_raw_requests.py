@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 import yaml
 
+from tests.openapi.on_the_wire import check_raw
 from tests.running import BOUND, COMMAND, Running, running
 from tests.support import API, KEY, NO_LIMITS, ORIGIN, document
 
@@ -43,6 +44,8 @@ def said(server: Running, raw: bytes) -> str:
         except ConnectionError:  # it needn't take in what it has refused
             while part := _rest(connection):
                 received += part
+    if received:
+        check_raw(raw, received)
     return received.decode("latin-1")
 
 

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
+from tests.openapi.on_the_wire import check_answer
 from tests.running import BOUND
 from tests.support import API, KEY, ORIGIN, SECRET
 
@@ -135,11 +136,13 @@ class Client:
         try:
             self._connection.request(method, path, content, headers)
             response = self._connection.getresponse()
-            text = response.read().decode()
+            read = response.read()
         except (OSError, http.client.HTTPException) as error:
             self._connection.close()
             raise NoAnswerError(str(error)) from error
         seconds = time.monotonic() - began
+        check_answer(method, path, response, read)
+        text = read.decode()
         code = response.headers.get("X-Error-Code")
         answer = Answer(response.status, code, response.headers, text, seconds)
         self._note(body or {}, answer)

@@ -121,7 +121,7 @@ class Description:
         path: str,
         status: int,
         headers: Iterable[tuple[str, str]],
-        body: bytes,
+        body: bytes | None,
     ) -> None:
         """Hold an answer against what is written.
 
@@ -130,7 +130,7 @@ class Description:
             path: Its path, without the query.
             status: The answer's status.
             headers: Its headers.
-            body: Its body.
+            body: Its body; None where it isn't known.
 
         Raises:
             UndescribedError: It isn't documented.
@@ -140,9 +140,14 @@ class Description:
         try:
             response = self._response(method, path, status)
             response.check_headers(headers)
-            response.check_body(headers, body, may_have_one=has_body)
+            if body is not None:
+                response.check_body(headers, body, may_have_one=has_body)
         except UndescribedError as error:
             raise UndescribedError(f"{method} {path}: {status}: {error}") from error
+
+    def knows(self, path: str) -> bool:
+        """Tell whether a path is documented."""
+        return self._item(path) is not None
 
     def _find_response(self, method: str, path: str, status: int) -> Response:
         item = self._item(path)

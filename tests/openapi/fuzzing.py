@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -167,7 +167,7 @@ def run(service: Service) -> Iterator[EngineEvent]:
         yield from from_schema(schema).execute()
 
 
-def chains_of(service: Service, report: Report) -> type[APIStateMachine]:
+def chains_of(service: Service, report: Report, operations: Iterable[str]) -> type[APIStateMachine]:
     """Return what follows the links of the description from answer to answer."""
     right = {"origins": [ORIGIN], "keys": [KEY], "agents": ["support"]}
     members = settings(values_for(service) | right)
@@ -178,7 +178,7 @@ def chains_of(service: Service, report: Report) -> type[APIStateMachine]:
     members["generation"] = {"mode": "positive", "database": "none"}
     config = schemathesis.Config.from_dict(members)
     schema = schemathesis.openapi.from_wsgi("/openapi.json", service.app, config=config)
-    calls = schema.include(path_regex="^/api/").exclude(method="OPTIONS")
+    calls = schema.include(operation_id=list(operations))
     machine: type[APIStateMachine] = calls.as_state_machine()
 
     class Chains(machine):  # type: ignore[misc, valid-type]
