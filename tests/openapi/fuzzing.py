@@ -23,7 +23,8 @@ from tests.openapi.described import description
 from tests.support import KEY, ORIGIN, OTHER_KEY, PINNED_KEY, SECRET, Service
 
 SEED: Final = 7
-"""The same requests in each run."""
+"""The same requests in each run, as far as the same modules are loaded: constants of theirs are
+tried, too."""
 EXAMPLES: Final = 140
 """Of each operation, by chance; beside those that the tool makes by rule."""
 SELDOM: Final = {"fuzzing": {"generation": {"max-examples": 10}}}
@@ -101,6 +102,9 @@ def values_for(service: Service) -> dict[str, list[str]]:
         "tokens": [visitor_token(service) for _ in range(TOKENS)],
         "refreshed": list(map(begun, range(TOKENS))),
         "ended": list(map(begun, range(TOKENS))),
+        "users": ["user-4711"],
+        "names": ["Ada Lovelace"],
+        "nothing": [""],
         "guests": [service.guest().get_json()["token"]],
     }
 
@@ -111,7 +115,12 @@ BOUND: Final = {
     "body.client_key": "keys",
     "query.agent_id": "agents",
     "body.agent_id": "agents",
+    "body.user_id": "users",  # by both of its names the same, or it is refused
+    "body.external_user_id": "users",
+    "body.name": "names",
+    "body.display_name": "names",
     "body.token": "tokens",
+    "body.user_token": "nothing",
     "body.refresh_token": "refreshed",
     "body.guest_token": "guests",
 }
