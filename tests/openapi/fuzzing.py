@@ -101,6 +101,8 @@ def values_for(service: Service) -> dict[str, list[str]]:
         "tokens": [visitor_token(service) for _ in range(TOKENS)],
         "refreshed": list(map(begun, range(TOKENS))),
         "ended": list(map(begun, range(TOKENS))),
+        "users": ["user-7f3a9c42"],
+        "names": ["Ada Lovelace"],
         "guests": [service.guest().get_json()["token"]],
     }
 
@@ -112,6 +114,11 @@ BOUND: Final = {
     "query.agent_id": "agents",
     "body.agent_id": "agents",
     "body.token": "tokens",
+    # Both of a member's names say the same, or it's refused.
+    "body.user_id": "users",
+    "body.external_user_id": "users",
+    "body.name": "names",
+    "body.display_name": "names",
     "body.refresh_token": "refreshed",
     "body.guest_token": "guests",
 }
