@@ -61,13 +61,16 @@ def test_what_is_kept_is_no_good(
     Widget(page).is_("ready", "guest")
 
 
-def test_looks_that_fail(page: Page, world: ServedWorld, complaints: Complaints) -> None:
+@pytest.mark.parametrize("status", [408, 500])
+def test_looks_that_fail(
+    page: Page, world: ServedWorld, complaints: Complaints, status: int
+) -> None:
     """Where the looks alone can't be had, the visitor reads that it is tried again; and it is."""
-    complaints.expect(500, "http_500")
+    complaints.expect(status, f"http_{status}")
     page.clock.install()
-    page.route("**/config?*", lambda route: route.fulfill(status=500, headers=READABLE))
+    page.route("**/config?*", lambda route: route.fulfill(status=status, headers=READABLE))
     page.goto(world.host.init())
-    widget = Widget(page).is_("offline", code="http_500")
+    widget = Widget(page).is_("offline", code=f"http_{status}")
     widget.launcher.click()
     expect(widget.status).to_contain_text("The chat can't be reached. Trying again…")
     page.unroute("**/config?*")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from flask import Flask, Request, Response, has_request_context, request
 from flask.sessions import NullSession, SessionInterface
@@ -21,7 +21,7 @@ from kataven_flask.api import (
     add_routes,
 )
 from kataven_flask.body import BODY_LIMIT, MAX_BODY
-from kataven_flask.entry import with_entry
+from kataven_flask.entry import came_by_unnamed_proxy, with_entry
 from kataven_flask.event_log import Asked, EventLog, Person, Sources
 from kataven_flask.handshake import Handshake
 from kataven_flask.headers import with_secured_headers
@@ -31,6 +31,7 @@ from kataven_flask.live import Live, Watch, live_key_ring, live_registry
 from kataven_flask.openapi.routes import add_docs_routes
 from kataven_flask.registry import Registry
 from kataven_flask.security_events import Event
+from kataven_flask.seldom import Seldom
 from kataven_flask.settings import Settings
 from kataven_flask.signing import KeyRing
 from kataven_flask.store import store_from_url
@@ -40,6 +41,9 @@ from kataven_flask.throttle import Throttle
 from kataven_flask.tokens import Tokens
 from kataven_flask.traces import trace_of
 from kataven_flask.user_hash import user_hash
+
+UNNAMED_PROXY: Final = 60.0
+"""Seconds between two lines of the log about it."""
 
 _log = logging.getLogger(__name__)
 
@@ -182,8 +186,15 @@ def _start_ms(now: float, *, is_new: bool) -> int:
 
 
 def _add_error_handlers(app: Flask, health: Health) -> None:
+    warn = Seldom(_log.warning, UNNAMED_PROXY)
+
     @app.errorhandler(errors.Refusal)
     def refused(refusal: errors.Refusal) -> Response:
+        if isinstance(refusal, errors.RateLimited) and came_by_unnamed_proxy(request.environ):
+            warn(
+                "a proxy that isn't named seems to have passed on what is over its limit: if it is"
+                " yours, all its visitors count as one; name it with --trusted-proxies"
+            )
         return refuse(refusal)
 
     @app.errorhandler(errors.StoreError)

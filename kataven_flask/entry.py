@@ -6,7 +6,7 @@ Nothing else that a request says of its way is heeded: no `Forwarded`, no `X-Rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from kataven_flask.proxies import Proxies, is_https
@@ -19,6 +19,20 @@ _MAKE_A_SCHEME: Final = (
     "HTTP_X_FORWARDED_SSL",
 )
 """What gunicorn and uWSGI take a scheme from, whoever sends it."""
+
+
+_BELIEVED: Final = "kataven.proxy"
+
+
+def came_by_unnamed_proxy(environ: Mapping[str, Any]) -> bool:
+    """Tell whether a request looks as if a proxy had passed it on that isn't believed.
+
+    Then all visitors behind it count as one. A stranger may send the header, too.
+
+    Args:
+        environ: The request, as PEP 3333 has it.
+    """
+    return "HTTP_X_FORWARDED_FOR" in environ and _BELIEVED not in environ
 
 
 def with_entry(app: WsgiApp, proxies: Proxies | None, hsts: int | None) -> WsgiApp:
@@ -41,6 +55,7 @@ def with_entry(app: WsgiApp, proxies: Proxies | None, hsts: int | None) -> WsgiA
     def enter(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         peer = environ.get("REMOTE_ADDR", "")
         if believed.trusts(peer):
+            environ[_BELIEVED] = True
             forwarded_for = environ.get("HTTP_X_FORWARDED_FOR", "")
             environ["REMOTE_ADDR"] = believed.client(peer, forwarded_for)
             by_tls = is_https(environ.get("HTTP_X_FORWARDED_PROTO", ""))

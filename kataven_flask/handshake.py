@@ -36,7 +36,9 @@ from kataven_flask.sessions import Clock, Sessions, new_id, new_session_id, user
 from kataven_flask.store import Store
 from kataven_flask.tokens import Session, Tokens, VisitorClaims
 
-_WRONG_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105 - words
+_NO_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105 - words
+_NOT_SECRET: Final = "this is no secret key; send the tenant's, which begins with sk_"  # noqa: S105
+_WRONG_SECRET: Final = "it is nobody's secret key; is it whole, and of this server?"  # noqa: S105
 
 
 class Throttle(Protocol):
@@ -322,7 +324,7 @@ class Handshake:
 
     def _find_secret(self, registry: Registry, caller: Caller) -> KeyRecord:
         if not caller.secret_key:
-            raise errors.InvalidApiKey(_WRONG_SECRET)
+            raise errors.InvalidApiKey(_NO_SECRET)
         found = find_secret(registry, caller.secret_key)
         if found is None:
             self._events.tell(Event.SECRET_KEY_WRONG)
@@ -330,7 +332,8 @@ class Handshake:
             # would lock that out; and nobody guesses 256 bits, however many are answered.
             limit = registry.limits.wrong_secret_per_minute
             self._throttle.admit("wrong-secret", "", caller.address, limit)
-            raise errors.InvalidApiKey(_WRONG_SECRET)
+            is_secret = caller.secret_key.startswith("sk_")
+            raise errors.InvalidApiKey(_WRONG_SECRET if is_secret else _NOT_SECRET)
         record, secret = found
         if not is_live(secret, self._clock()):
             self._events.tell(Event.SECRET_KEY_EXPIRED, client_key=record.key.client_key)

@@ -62,6 +62,7 @@ class Health:
         self._complain = Seldom(_log.error, COMPLAINT)
         self._state: Mapping[str, Any] = {}
         self._until = 0.0
+        self._is_away = False
 
     def report(self) -> Report:
         """Look at all parts; at the state store once a second at most."""
@@ -83,6 +84,7 @@ class Health:
             error: Why.
             request: The request that needed it, if one did.
         """
+        self._is_away = True
         which = "" if request is None else f" (request {request})"
         self._complain("state store out of reach: %s%s", error, which)
 
@@ -96,6 +98,9 @@ class Health:
         except StoreError as error:
             self.tell_of(error)
             return {"ok": False, "error": "out of reach; the log says why"}
+        if self._is_away:
+            self._is_away = False
+            _log.info("state store answers again")
         return {"ok": True, "remembers_since": iso_utc(since_ms / 1000)}
 
 

@@ -93,7 +93,7 @@ def checked_proxies(
     if not text:
         if hops is not None:
             raise ConfigurationError(
-                f"{name} is missing: a number of proxies means something only where they are named"
+                f"{name} is missing: name the proxies, too, or leave out how many there are"
             )
         return None
     try:

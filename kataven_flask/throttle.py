@@ -89,7 +89,7 @@ class Throttle:
         quota = _quota(self._limiter, per_minute, names)
         self._note(quota)
         if not admitted:
-            raise _too_many(quota)
+            raise _too_many(quota, "from this address" if address else "with this client key")
 
     def require_room(self, policy: str, address: str, per_minute: int | None) -> None:
         """Refuse who has used a limit up that only some requests count against.
@@ -110,7 +110,7 @@ class Throttle:
         if not self._own.test(_item(per_minute), *names):
             quota = _quota(self._own, per_minute, names)
             self._note(quota)
-            raise _too_many(quota)
+            raise _too_many(quota, "from this address")
 
     def charge(self, policy: str, address: str, per_minute: int | None) -> None:
         """Count a request against such a limit."""
@@ -149,7 +149,7 @@ def _quota(
     return Quota(names[0], per_minute, left, wait=ceil(ends) + 1)
 
 
-def _too_many(quota: Quota) -> RateLimited:
+def _too_many(quota: Quota, whose: str) -> RateLimited:
     counted = _COUNTED.get(quota.policy, "")
-    message = f"more than {quota.limit}{counted} a minute; try again in {quota.wait} s"
+    message = f"more than {quota.limit}{counted} a minute {whose}; try again in {quota.wait} s"
     return RateLimited(message, retry_after=quota.wait)

@@ -192,6 +192,19 @@ def test_without_either_nothing_is_said_or_believed(service: Service) -> None:
     assert guest(service, X_Forwarded_For="203.0.113.10") == LIMITED
 
 
+def test_a_proxy_that_nobody_named_is_told_of(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whose visitors are limited as one reads why in the log, once; without such a header, not."""
+    service.document["limits"] = {"guest_per_minute": 1}
+    service.edit()
+    assert [guest(service) for _ in range(2)] == [OK, LIMITED]
+    assert "--trusted-proxies" not in caplog.text
+    for number in range(3):
+        assert guest(service, X_Forwarded_For=f"203.0.113.{number}") == LIMITED
+    assert caplog.text.count("name it with --trusted-proxies") == 1
+
+
 def test_where_there_is_nothing_to_do_nothing_is_laid_over_the_app() -> None:
     """Without proxies and HSTS a request costs what it did."""
 

@@ -177,7 +177,7 @@ def test_a_wrong_secret_fails_and_is_not_shown(
     if secret == WRONG:
         assert "401" in complaint
         assert "invalid_api_key" in complaint
-        assert "Missing or invalid API key: send the tenant's secret key" in printed + complaint
+        assert "Missing or invalid API key: it is nobody's secret key" in printed + complaint
 
 
 def test_a_refusal_says_when_to_try_again(snippet: Snippet, stranger: StrangeServer) -> None:

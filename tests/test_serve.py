@@ -54,6 +54,14 @@ def test_it_says_where_it_listens_what_it_read_and_what_to_open(tmp_path: Path) 
         assert json.loads(body)["status"] == "ready"
 
 
+def test_it_says_what_stands_before_it(tmp_path: Path) -> None:
+    """Whom it believes and what it has browsers keep to are said at the start, too."""
+    options = ("--trusted-proxies", "10.0.0.0/24", "--proxy-hops", "2", "--hsts", "86400")
+    with serving(tmp_path, *options) as server:
+        server.wait_for("Next: open")
+        assert "  proxies   10.0.0.0/24 (2 hops)\n  hsts      86400 s\n" in server.output
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_signal_ends_it_in_order(tmp_path: Path, number: signal.Signals, workers: str) -> None:

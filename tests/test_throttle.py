@@ -100,6 +100,8 @@ def test_each_is_counted_by_itself(throttle: Throttle, name: str, value: str) ->
 def test_without_an_address(throttle: Throttle) -> None:
     """A backend's requests are counted for its key, wherever they come from."""
     assert admitted(throttle, 5, address="") == 3
+    with pytest.raises(RateLimited, match="more than 3 a minute with this client key"):
+        throttle.admit("guest", "pk_1", "", 3)
 
 
 @pytest.mark.parametrize("per_minute", [1, 60, 600])
@@ -124,7 +126,8 @@ def test_says_so_in_words(throttle: Throttle, clock: FrozenClock, second: int) -
     assert 1 <= refused.retry_after <= 2 * MINUTE
     assert refused.retryable
     assert refused.text == (
-        f"Too many requests: more than 3 a minute; try again in {refused.retry_after} s"
+        "Too many requests: more than 3 a minute from this address;"
+        f" try again in {refused.retry_after} s"
     )
 
 

@@ -43,7 +43,8 @@ state_option = click.option(
     "--state",
     envvar="KATAVEN_STATE",
     show_envvar=True,
-    help="sqlite:///path, redis://… or memory:  [default: state.db in the instance folder]",
+    help="What was spent and revoked: sqlite:///path, redis://…, rediss://… or memory:"
+    "  [default: state.db in the instance folder]",
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for scripts.")

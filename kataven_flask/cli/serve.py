@@ -65,7 +65,7 @@ from kataven_flask.workers import Job, run_workers
     show_default=True,
     envvar="KATAVEN_THREADS",
     show_envvar=True,
-    help="Requests that a worker has waiting for the state at once.",
+    help="Requests of a worker that may wait for the state store at once.",
 )
 @click.option(
     "--admin",
@@ -107,7 +107,7 @@ from kataven_flask.workers import Job, run_workers
     metavar="SECONDS",
     envvar="KATAVEN_HSTS",
     show_envvar=True,
-    help="How long a browser that came by TLS asks by TLS alone.  [default: not said]",
+    help="Say Strict-Transport-Security for so long, to what came by TLS.  [default: not said]",
 )
 def serve(  # noqa: PLR0913, PLR0917 - an option each
     config: Path,
@@ -265,6 +265,8 @@ def _announce(
     click.echo(f"  state     {public_url(settings.state_url)}")
     if settings.proxies is not None:
         click.echo(f"  proxies   {settings.proxies}")
+    if settings.hsts is not None:
+        click.echo(f"  hsts      {settings.hsts} s")
     if metrics is not None:
         click.echo(f"  metrics   http://{_local(metrics)}/metrics")
     click.echo(

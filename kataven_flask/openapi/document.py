@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Any, Final
 
 from kataven_flask import errors
@@ -19,6 +18,8 @@ from kataven_flask.openapi.schemas import SCHEMAS
 JsonObject = dict[str, Any]
 
 VERSION: Final = "3.1.1"
+API_VERSION: Final = "1"
+"""As in the paths: the software's own version is nobody's business."""
 _ELSEWHERE: Final = "/*"
 _DESCRIPTION: Final = (
     "Signs visitors of an embeddable chat or voice widget in: guests, and users whom your backend"
@@ -44,7 +45,7 @@ def operations() -> tuple[Operation, ...]:
 
 
 def document() -> JsonObject:
-    """Return the description of this version of the service."""
+    """Return the description of the service."""
     items, parts = hoisted(
         {**_paths(), _ELSEWHERE: {"get": {"parameters": [], "responses": _elsewhere()}}}
     )
@@ -55,7 +56,7 @@ def document() -> JsonObject:
             "title": "Kataven widget sign-in",
             "summary": "Sessions for a widget's visitors.",
             "description": _DESCRIPTION,
-            "version": version("kataven-flask"),
+            "version": API_VERSION,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "The server that this was read from."}],

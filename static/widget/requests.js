@@ -24,7 +24,7 @@ async function request(url, options) {
   const words = await response.text().catch(String); // for the console: it may be a proxy's page
   throw refusal(headers.get("X-Error-Code") || `http_${status}`, words.slice(0, 300) || url, {
     status,
-    retryable: status === 429 || status >= 500,
+    retryable: status === 408 || status === 429 || status >= 500,
     retryAfter: headers.get("Retry-After") * 1000,
   });
 }

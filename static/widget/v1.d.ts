@@ -164,6 +164,8 @@ declare namespace Kataven {
     | "expired_token"
     | "used_token"
     | "rate_limited"
+    | "request_timeout"
+    | "too_many_connections"
     | "state_unavailable"
     | "internal_error"
     | "bad_gateway";

@@ -128,7 +128,10 @@ def test_what_needs_no_store_goes_on(
 
 
 def test_the_operator_is_told(
-    stored: Service, state: Path, monkeypatch: pytest.MonkeyPatch
+    stored: Service,
+    state: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """`/readyz` is 503 while the store is out of reach, 200 before and after."""
     monkeypatch.setattr(health, "STATE_KEPT", 0.0)
@@ -140,6 +143,7 @@ def test_the_operator_is_told(
         assert answer.get_json()["config"]["ok"] is True
         assert str(state) not in answer.text
     assert stored.client.get("/readyz").status_code == 200
+    assert caplog.messages.count("state store answers again") == 1
 
 
 def test_who_asks_for_it_often_is_told_the_same(

@@ -249,6 +249,25 @@ def test_the_secret_key_is_judged(
     assert (answer.headers.get("WWW-Authenticate") == "Bearer") is (expected == NO_KEY)
 
 
+@pytest.mark.parametrize(
+    ("authorization", "words"),
+    [
+        pytest.param(None, "send the tenant's secret key as `Authorization: Bearer", id="none"),
+        pytest.param(SECRET, "send the tenant's secret key as `Authorization", id="no-scheme"),
+        pytest.param(f"Bearer {KEY}", "this is no secret key", id="the-client-key"),
+        pytest.param(f"Bearer {SECRET[:-1]}", "is it whole, and of this server?", id="cut"),
+    ],
+)
+def test_a_developer_reads_what_is_wrong_with_it(
+    service: Service, authorization: str | None, words: str
+) -> None:
+    """No key, the public one and one that is cut short are told apart; none is repeated."""
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = service.client.post(PATH, json={"client_key": KEY, "user_id": "1"}, headers=headers)
+    assert words in answer.text
+    assert SECRET[:-1] not in answer.text
+
+
 def test_the_secret_key_stands_nowhere_else(service: Service) -> None:
     """A secret key in the query or the body opens nothing."""
     body = {"client_key": KEY, "user_id": "1", "secret": SECRET, "api_key": SECRET}

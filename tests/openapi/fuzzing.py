@@ -102,7 +102,7 @@ def values_for(service: Service) -> dict[str, list[str]]:
         "tokens": [visitor_token(service) for _ in range(TOKENS)],
         "refreshed": list(map(begun, range(TOKENS))),
         "ended": list(map(begun, range(TOKENS))),
-        "users": ["user-4711"],
+        "users": ["user-7f3a9c42"],
         "names": ["Ada Lovelace"],
         "nothing": [""],
         "guests": [service.guest().get_json()["token"]],
@@ -115,12 +115,13 @@ BOUND: Final = {
     "body.client_key": "keys",
     "query.agent_id": "agents",
     "body.agent_id": "agents",
-    "body.user_id": "users",  # by both of its names the same, or it is refused
+    "body.token": "tokens",
+    "body.user_token": "nothing",
+    # Both of a member's names say the same, or it's refused.
+    "body.user_id": "users",
     "body.external_user_id": "users",
     "body.name": "names",
     "body.display_name": "names",
-    "body.token": "tokens",
-    "body.user_token": "nothing",
     "body.refresh_token": "refreshed",
     "body.guest_token": "guests",
 }
