@@ -23,7 +23,8 @@ from tests.openapi.described import description
 from tests.support import KEY, ORIGIN, OTHER_KEY, PINNED_KEY, SECRET, Service
 
 SEED: Final = 7
-"""The same requests in each run."""
+"""The same requests in each run, as far as the same modules are loaded: constants of theirs are
+tried, too."""
 EXAMPLES: Final = 140
 """Of each operation, by chance; beside those that the tool makes by rule."""
 SELDOM: Final = {"fuzzing": {"generation": {"max-examples": 10}}}
@@ -103,6 +104,7 @@ def values_for(service: Service) -> dict[str, list[str]]:
         "ended": list(map(begun, range(TOKENS))),
         "users": ["user-7f3a9c42"],
         "names": ["Ada Lovelace"],
+        "nothing": [""],
         "guests": [service.guest().get_json()["token"]],
     }
 
@@ -114,6 +116,7 @@ BOUND: Final = {
     "query.agent_id": "agents",
     "body.agent_id": "agents",
     "body.token": "tokens",
+    "body.user_token": "nothing",
     # Both of a member's names say the same, or it's refused.
     "body.user_id": "users",
     "body.external_user_id": "users",
