@@ -67,8 +67,14 @@ class Throttle:
         self._note = note
         self._own = SlidingWindowCounterRateLimiter(OwnWindows())
         self._limiter = self._own
-        if store is not None:
-            self._limiter = SlidingWindowCounterRateLimiter(SharedWindows(store, alone))
+        self._shared = None if store is None else SharedWindows(store, alone)
+        if self._shared is not None:
+            self._limiter = SlidingWindowCounterRateLimiter(self._shared)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether a request is counted in a store, which it may have to wait for."""
+        return self._shared is not None and not self._shared.rests
 
     def admit(self, policy: str, key: str, address: str, per_minute: int | None) -> None:
         """Count one request.
