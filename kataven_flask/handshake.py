@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final, Protocol
 
 from kataven_flask import errors
@@ -46,12 +47,12 @@ class Throttle(Protocol):
         """Count one request; raise RateLimited where it is one too many."""
         ...
 
-    def require_room(self, policy: str, address: str, per_minute: int | None) -> None:
-        """Raise RateLimited where a limit is used up that only some requests count against."""
+    def has_room(self, policy: str, address: str, per_minute: int | None) -> bool:
+        """Tell whether something is left of a limit that only some requests count against."""
         ...
 
     def charge(self, policy: str, address: str, per_minute: int | None) -> None:
-        """Count one request against such a limit."""
+        """Count one request against such a limit; raise RateLimited where it is one too many."""
         ...
 
 
@@ -148,8 +149,7 @@ class Handshake:
             The session's first tokens.
         """
         registry = self._registry()
-        tokens = self._tokens(registry)
-        with self._bounding_bad_tokens(registry, caller):
+        with self._verifying(registry, caller) as tokens:
             visitor = self._sessions.verified_visitor(tokens, token)
         record = find_key(registry, visitor.client_key)
         self._throttle_page("exchange", record, caller, record.limits.exchange_per_minute)
@@ -192,8 +192,7 @@ class Handshake:
             The session's next tokens.
         """
         registry = self._registry()
-        tokens = self._tokens(registry)
-        with self._bounding_bad_tokens(registry, caller):
+        with self._verifying(registry, caller) as tokens:
             claims = self._sessions.verified_refresh(tokens, refresh_token)
         session = claims.session
         if claims.exp <= self._clock():
@@ -223,8 +222,8 @@ class Handshake:
             StoreError: The session can't be ended.
         """
         registry = self._registry()
-        with self._bounding_bad_tokens(registry, caller):
-            claims = self._sessions.verified_refresh(self._tokens(registry), refresh_token)
+        with self._verifying(registry, caller) as tokens:
+            claims = self._sessions.verified_refresh(tokens, refresh_token)
         session = claims.session
         record = registry.keys.get(session.client_key)
         if record is not None:
@@ -338,15 +337,18 @@ class Handshake:
         return record
 
     @contextmanager
-    def _bounding_bad_tokens(self, registry: Registry, caller: Caller) -> Iterator[None]:
-        """Verify no token of who sent too many that were not signed here.
+    def _verifying(self, registry: Registry, caller: Caller) -> Iterator[Tokens]:
+        """Give what verifies a token; for who sent too many bad ones, with the keys at hand alone.
 
-        Such a one costs more than a good one: the key ring's file is looked at.
+        For a token that none of these signed, the key ring's file is looked at, which costs more
+        than all else. A good token passes, as a right secret does: strangers share addresses.
         """
         limit = registry.limits.bad_token_per_minute
-        self._throttle.require_room("bad-token", caller.address, limit)
+        tokens = self._tokens(registry)
+        if not self._throttle.has_room("bad-token", caller.address, limit):
+            tokens = replace(tokens, look_again=None)
         try:
-            yield
+            yield tokens
         except (errors.InvalidToken, errors.InvalidRefreshToken):
             self._throttle.charge("bad-token", caller.address, limit)
             raise

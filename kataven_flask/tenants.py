@@ -107,8 +107,8 @@ class DocumentLimits(RateLimits):
     """Wrong secret keys answered a minute, for each client address; a right one always passes."""
 
     bad_token_per_minute: PerMinute = 120
-    """Tokens a minute that were not signed here, for each client address and process; then no
-    token is looked at."""
+    """Tokens answered a minute that were not signed here, for each client address and process; a
+    good one always passes."""
 
 
 class Branding(_Model):

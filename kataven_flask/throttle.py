@@ -97,8 +97,8 @@ class Throttle:
         if not admitted:
             raise _too_many(quota)
 
-    def require_room(self, policy: str, address: str, per_minute: int | None) -> None:
-        """Refuse who has used a limit up that only some requests count against.
+    def has_room(self, policy: str, address: str, per_minute: int | None) -> bool:
+        """Tell whether there is something left of a limit that only some requests count against.
 
         It is counted in this process, whose time it saves; see `charge`.
 
@@ -106,22 +106,22 @@ class Throttle:
             policy: What is limited.
             address: The client's network address.
             per_minute: How many a minute are let through; None for any number.
+        """
+        return per_minute is None or self._own.test(_item(per_minute), policy, network_of(address))
+
+    def charge(self, policy: str, address: str, per_minute: int | None) -> None:
+        """Count one request against such a limit.
 
         Raises:
-            RateLimited: It is used up.
+            RateLimited: It is one too many.
         """
         if per_minute is None:
             return
         names = (policy, network_of(address))
-        if not self._own.test(_item(per_minute), *names):
+        if not self._own.hit(_item(per_minute), *names):
             quota = _quota(self._own, per_minute, names)
             self._note(quota)
             raise _too_many(quota)
-
-    def charge(self, policy: str, address: str, per_minute: int | None) -> None:
-        """Count a request against such a limit."""
-        if per_minute is not None:
-            self._own.hit(_item(per_minute), policy, network_of(address))
 
 
 @lru_cache(maxsize=256)

@@ -251,20 +251,27 @@ def test_one_network_is_one_caller(throttle: Throttle) -> None:
 def charged(throttle: Throttle, times: int, address: str = "192.0.2.1") -> None:
     """Count some requests against a limit of three that others don't use."""
     for _ in range(times):
-        throttle.require_room("bad-token", address, 3)
+        assert throttle.has_room("bad-token", address, 3)
         throttle.charge("bad-token", address, 3)
 
 
 def test_only_what_is_charged_counts(throttle: Throttle) -> None:
     """Asking whether there is room takes none of it."""
     for _ in range(9):
-        throttle.require_room("bad-token", "192.0.2.1", 3)
+        assert throttle.has_room("bad-token", "192.0.2.1", 3)
     charged(throttle, 3)
+    assert not throttle.has_room("bad-token", "192.0.2.1", 3)
     with pytest.raises(RateLimited) as refused:
-        throttle.require_room("bad-token", "192.0.2.1", 3)
+        throttle.charge("bad-token", "192.0.2.1", 3)
     assert refused.value.retry_after == 51
     charged(throttle, 3, address="192.0.2.2")
-    throttle.require_room("bad-token", "192.0.2.1", None)
+
+
+def test_null_has_room_for_any_number(throttle: Throttle) -> None:
+    """A limit of null is never used up."""
+    for _ in range(100):
+        throttle.charge("bad-token", "192.0.2.1", None)
+    assert throttle.has_room("bad-token", "192.0.2.1", None)
 
 
 class Store:

@@ -12,7 +12,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from kataven_flask import windows
-from kataven_flask.tokens import Tokens
+from kataven_flask.app import parts_of
 from tests.api.wire import tenant, visitor_token
 from tests.redis_server import RedisServer, running_redis
 from tests.running import wait_until
@@ -273,19 +273,28 @@ BAD: Final[dict[str, Callable[[Service], TestResponse]]] = {
 def test_who_sends_bad_tokens_is_limited(
     service: Service, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After so many tokens that were not signed here, no token of that address is looked at."""
+    """After so many tokens that were not signed here, no file is looked at for that address."""
     limit(service, 3, "bad_token")
-    good = service.guest().get_json()["refresh_token"]
     assert [refused(BAD[name](service))[0] for _ in range(5)] == [400] * 3 + [429] * 2
-    looked = pytest.fail
-    monkeypatch.setattr(Tokens, "verify_refresh", looked)
-    monkeypatch.setattr(Tokens, "verify_visitor", looked)
+    monkeypatch.setattr(parts_of(service.app).ring, "latest", pytest.fail)
     answers = [BAD[each](service) for each in BAD]
     assert [refused(answer) for answer in answers] == [LIMITED] * 3
     assert all(answer.headers["RateLimit"].startswith('"bad-token";r=0;t=') for answer in answers)
     monkeypatch.undo()
     as_address(service, "203.0.113.9")
-    assert refused(service.refresh(good)) == OK
+    assert refused(BAD[name](service))[0] == 400
+
+
+@pytest.mark.usefixtures("wall")
+def test_bad_tokens_lock_nobody_out(service: Service) -> None:
+    """Whoever shares an address with who sends them signs in, goes on and signs out."""
+    limit(service, 1, "bad_token")
+    visitor = visitor_token(service)
+    for call in BAD.values():
+        assert [call(service).status_code for _ in range(3)][-1] == 429
+    token = service.exchange(token=visitor).get_json()["refresh_token"]
+    again = service.refresh(token).get_json()["refresh_token"]
+    assert service.logout(again).status_code == 204
 
 
 @pytest.mark.usefixtures("wall")
