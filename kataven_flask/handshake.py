@@ -35,6 +35,7 @@ from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.security_events import Event
 from kataven_flask.sessions import Clock, Sessions, new_id, new_session_id, user_digest
 from kataven_flask.store import Store
+from kataven_flask.tenants import Secret
 from kataven_flask.tokens import Session, Tokens, VisitorClaims
 
 _WRONG_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105 - words
@@ -250,10 +251,10 @@ class Handshake:
             raise errors.BrowserForbidden(
                 "call this from your backend; a secret key in a page is a leak: rotate it"
             )
-        record = self._find_secret(registry, caller)
-        self._throttle.admit(
-            "user-token", record.key.client_key, "", record.limits.user_token_per_minute
-        )
+        record, secret = self._find_secret(registry, caller)
+        # By the secret key: who floods with one that leaked doesn't lock its replacement out.
+        limit = record.limits.user_token_per_minute
+        self._throttle.admit("user-token", secret.hash, "", limit)
         return Backend(registry, record)
 
     def user_token(self, backend: Backend, request: UserTokenRequest) -> VisitorToken:
@@ -319,7 +320,7 @@ class Handshake:
                 tell_of_client_key(registry, client_key, caller, self._events, self._clock())
             raise
 
-    def _find_secret(self, registry: Registry, caller: Caller) -> KeyRecord:
+    def _find_secret(self, registry: Registry, caller: Caller) -> tuple[KeyRecord, Secret]:
         if not caller.secret_key:
             raise errors.InvalidApiKey(_WRONG_SECRET)
         found = find_secret(registry, caller.secret_key)
@@ -334,7 +335,7 @@ class Handshake:
         if not is_live(secret, self._clock()):
             self._events.tell(Event.SECRET_KEY_EXPIRED, client_key=record.key.client_key)
             raise errors.InvalidApiKey("this secret key is past its not_after; use the new one")
-        return record
+        return found
 
     @contextmanager
     def _verifying(self, registry: Registry, caller: Caller) -> Iterator[Tokens]:

@@ -97,7 +97,7 @@ class RateLimits(_Model):
     """Reads of the widget's configuration a minute, for each client address and client key."""
 
     user_token_per_minute: PerMinute = 6000
-    """Calls of the customer's backend a minute, for each client key."""
+    """Calls of the customer's backend a minute, for each secret key."""
 
 
 class DocumentLimits(RateLimits):

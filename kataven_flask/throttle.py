@@ -50,7 +50,7 @@ class Quota:
 
 
 class Throttle:
-    """Counts requests by what is asked, by client key and by client address.
+    """Counts requests by what is asked, by client key or secret key, and by client address.
 
     Args:
         note: Takes each quota that a request used, for its answer.
@@ -81,7 +81,7 @@ class Throttle:
 
         Args:
             policy: What is asked for.
-            key: The client key it is counted under; empty to count for all of them.
+            key: The client key it is counted under, or a secret key's hash; empty for all.
             address: The client's network address; empty to count for all of them.
             per_minute: How many a minute are let through; None for any number.
 

@@ -13,10 +13,11 @@ from werkzeug.test import TestResponse
 
 from kataven_flask import windows
 from kataven_flask.app import parts_of
-from tests.api.wire import tenant, visitor_token
+from kataven_flask.keys import hash_secret_key
+from tests.api.wire import entry, tenant, visitor_token
 from tests.redis_server import RedisServer, running_redis
 from tests.running import wait_until
-from tests.support import OTHER_KEY, OTHER_SECRET, Service, refused
+from tests.support import OTHER_KEY, OTHER_SECRET, SECRET, Service, refused
 
 WRONG: Final = "sk_live_acme_" + "w" * 43
 RATE_LIMIT: Final = r'"(?P<policy>[a-z-]+)";r=(?P<left>\d+);t=(?P<wait>\d+)'
@@ -193,7 +194,7 @@ def test_each_action_is_counted_by_itself(service: Service) -> None:
 
 @pytest.mark.usefixtures("wall")
 def test_a_backend_is_counted_by_its_key(service: Service) -> None:
-    """Whichever host of a backend calls, its client key's count goes up."""
+    """Whichever host of a backend calls, its secret key's count goes up."""
     limit(service, 2, "user_token")
     for address in ("192.0.2.1", "192.0.2.2"):
         as_address(service, address)
@@ -201,6 +202,17 @@ def test_a_backend_is_counted_by_its_key(service: Service) -> None:
     as_address(service, "192.0.2.3")
     assert refused(service.user_token()) == LIMITED
     assert refused(service.user_token(OTHER_SECRET, client_key=OTHER_KEY)) == OK
+
+
+@pytest.mark.usefixtures("wall")
+def test_a_leaked_secret_locks_its_replacement_out_of_nothing(service: Service) -> None:
+    """Of two secret keys of one client key, each has its own limit."""
+    limit(service, 1, "user_token")
+    new = "sk_live_acme_" + "n" * 43
+    entry(service)["secrets"].append({"hash": hash_secret_key(new)})
+    service.edit()
+    assert [refused(service.user_token(SECRET)) for _ in range(2)] == [OK, LIMITED]
+    assert [refused(service.user_token(new)) for _ in range(2)] == [OK, LIMITED]
 
 
 @pytest.mark.usefixtures("wall")
