@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
 
+from kataven_flask.headers import WsgiApp, with_secured_headers
+
 METRICS_PATH: Final = "/metrics"
 
 _StartResponse = Callable[..., Any]
-WsgiApp = Callable[[dict[str, Any], _StartResponse], Iterable[bytes]]
 
 
 def admin_app(registry: CollectorRegistry) -> WsgiApp:
@@ -32,4 +33,4 @@ def admin_app(registry: CollectorRegistry) -> WsgiApp:
         answer: Iterable[bytes] = metrics(environ, start_response)
         return answer
 
-    return app
+    return with_secured_headers(app)

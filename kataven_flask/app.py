@@ -58,6 +58,7 @@ class Parts:
         events: What tells the operator of security events.
         watch: What picks up edits of both, and tells what is due.
         store: The state store.
+        throttle: The rate limits.
     """
 
     live: Live[Registry]
@@ -65,13 +66,14 @@ class Parts:
     events: EventLog
     watch: Watch
     store: Breaker
+    throttle: Throttle
 
     def may_wait(self, path: str) -> bool:
         """Tell whether a request for this path may have to wait: for the state, or for a file."""
         if path in NEVER_WAITS:
             return False
         if path in WAITS_FOR_COUNT:
-            return self.store.counts and not self.store.is_prompt
+            return self.throttle.may_wait and not self.store.is_prompt
         # A token whose key isn't known here has the key ring's file looked at, whoever sends it.
         return path not in WAITS_FOR_STATE or not (self.store.is_prompt and self.ring.is_prompt)
 
@@ -148,7 +150,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     add_routes(app, handshake, jwks, health)
     add_docs_routes(app)
     watch = Watch(live, ring, events)
-    app.extensions["kataven"] = Parts(live, ring, events, watch, store)
+    app.extensions["kataven"] = Parts(live, ring, events, watch, store, throttle)
     _add_error_handlers(app, health)
     entered = with_entry(with_secured_headers(app.wsgi_app), settings.proxies, settings.hsts)
     app.wsgi_app = entered  # type: ignore[assignment, method-assign]

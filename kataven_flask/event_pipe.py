@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
 from kataven_flask.security_events import Event, Happening
 
+_ROOM: Final = 1024 * 1024
+"""Bytes that it holds where the system allows it (Linux, pipe(7)): as many events as workers can
+tell between two looks. Else a flood of harmless ones would keep out the one that matters."""
 _READ_AT_ONCE: Final = 64 * 1024
-_READS: Final = 16
+_READS: Final = _ROOM // _READ_AT_ONCE
 """A look reads so often at most, so that it ends whatever the workers write."""
 
 
@@ -28,6 +33,9 @@ class EventPipe:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
+        if sys.platform == "linux":
+            with suppress(OSError):  # this user's pipes have too much already
+                fcntl.fcntl(self._writer, fcntl.F_SETPIPE_SZ, _ROOM)
         self._unfinished = b""
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final, Protocol
 
 from kataven_flask import errors
@@ -34,6 +35,7 @@ from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.security_events import Event
 from kataven_flask.sessions import Clock, Sessions, new_id, new_session_id, user_digest
 from kataven_flask.store import Store
+from kataven_flask.tenants import Secret
 from kataven_flask.tokens import Session, Tokens, VisitorClaims
 
 _NO_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105 - words
@@ -48,12 +50,12 @@ class Throttle(Protocol):
         """Count one request; raise RateLimited where it is one too many."""
         ...
 
-    def require_room(self, policy: str, address: str, per_minute: int | None) -> None:
-        """Raise RateLimited where a limit is used up that only some requests count against."""
+    def has_room(self, policy: str, address: str, per_minute: int | None) -> bool:
+        """Tell whether something is left of a limit that only some requests count against."""
         ...
 
     def charge(self, policy: str, address: str, per_minute: int | None) -> None:
-        """Count one request against such a limit."""
+        """Count one request against such a limit; raise RateLimited where it is one too many."""
         ...
 
 
@@ -150,8 +152,7 @@ class Handshake:
             The session's first tokens.
         """
         registry = self._registry()
-        tokens = self._tokens(registry)
-        with self._bounding_bad_tokens(registry, caller):
+        with self._verifying(registry, caller) as tokens:
             visitor = self._sessions.verified_visitor(tokens, token)
         record = find_key(registry, visitor.client_key)
         self._throttle_page("exchange", record, caller, record.limits.exchange_per_minute)
@@ -194,8 +195,7 @@ class Handshake:
             The session's next tokens.
         """
         registry = self._registry()
-        tokens = self._tokens(registry)
-        with self._bounding_bad_tokens(registry, caller):
+        with self._verifying(registry, caller) as tokens:
             claims = self._sessions.verified_refresh(tokens, refresh_token)
         session = claims.session
         if claims.exp <= self._clock():
@@ -225,8 +225,8 @@ class Handshake:
             StoreError: The session can't be ended.
         """
         registry = self._registry()
-        with self._bounding_bad_tokens(registry, caller):
-            claims = self._sessions.verified_refresh(self._tokens(registry), refresh_token)
+        with self._verifying(registry, caller) as tokens:
+            claims = self._sessions.verified_refresh(tokens, refresh_token)
         session = claims.session
         record = registry.keys.get(session.client_key)
         if record is not None:
@@ -253,10 +253,10 @@ class Handshake:
             raise errors.BrowserForbidden(
                 "call this from your backend; a secret key in a page is a leak: rotate it"
             )
-        record = self._find_secret(registry, caller)
-        self._throttle.admit(
-            "user-token", record.key.client_key, "", record.limits.user_token_per_minute
-        )
+        record, secret = self._find_secret(registry, caller)
+        # By the secret key: who floods with one that leaked doesn't lock its replacement out.
+        limit = record.limits.user_token_per_minute
+        self._throttle.admit("user-token", secret.hash, "", limit)
         return Backend(registry, record)
 
     def user_token(self, backend: Backend, request: UserTokenRequest) -> VisitorToken:
@@ -322,7 +322,7 @@ class Handshake:
                 tell_of_client_key(registry, client_key, caller, self._events, self._clock())
             raise
 
-    def _find_secret(self, registry: Registry, caller: Caller) -> KeyRecord:
+    def _find_secret(self, registry: Registry, caller: Caller) -> tuple[KeyRecord, Secret]:
         if not caller.secret_key:
             raise errors.InvalidApiKey(_NO_SECRET)
         found = find_secret(registry, caller.secret_key)
@@ -338,18 +338,21 @@ class Handshake:
         if not is_live(secret, self._clock()):
             self._events.tell(Event.SECRET_KEY_EXPIRED, client_key=record.key.client_key)
             raise errors.InvalidApiKey("this secret key is past its not_after; use the new one")
-        return record
+        return found
 
     @contextmanager
-    def _bounding_bad_tokens(self, registry: Registry, caller: Caller) -> Iterator[None]:
-        """Verify no token of who sent too many that were not signed here.
+    def _verifying(self, registry: Registry, caller: Caller) -> Iterator[Tokens]:
+        """Give what verifies a token; for who sent too many bad ones, with the keys at hand alone.
 
-        Such a one costs more than a good one: the key ring's file is looked at.
+        For a token that none of these signed, the key ring's file is looked at, which costs more
+        than all else. A good token passes, as a right secret does: strangers share addresses.
         """
         limit = registry.limits.bad_token_per_minute
-        self._throttle.require_room("bad-token", caller.address, limit)
+        tokens = self._tokens(registry)
+        if not self._throttle.has_room("bad-token", caller.address, limit):
+            tokens = replace(tokens, look_again=None)
         try:
-            yield
+            yield tokens
         except (errors.InvalidToken, errors.InvalidRefreshToken):
             self._throttle.charge("bad-token", caller.address, limit)
             raise

@@ -97,7 +97,7 @@ class RateLimits(_Model):
     """Reads of the widget's configuration a minute, for each client address and client key."""
 
     user_token_per_minute: PerMinute = 6000
-    """Calls of the customer's backend a minute, for each client key."""
+    """Calls of the customer's backend a minute, for each secret key."""
 
 
 class DocumentLimits(RateLimits):
@@ -107,8 +107,8 @@ class DocumentLimits(RateLimits):
     """Wrong secret keys answered a minute, for each client address; a right one always passes."""
 
     bad_token_per_minute: PerMinute = 120
-    """Tokens a minute that were not signed here, for each client address and process; then no
-    token is looked at."""
+    """Tokens answered a minute that were not signed here, for each client address and process; a
+    good one always passes."""
 
 
 class Branding(_Model):

@@ -50,7 +50,7 @@ class Quota:
 
 
 class Throttle:
-    """Counts requests by what is asked, by client key and by client address.
+    """Counts requests by what is asked, by client key or secret key, and by client address.
 
     Args:
         note: Takes each quota that a request used, for its answer.
@@ -67,15 +67,21 @@ class Throttle:
         self._note = note
         self._own = SlidingWindowCounterRateLimiter(OwnWindows())
         self._limiter = self._own
-        if store is not None:
-            self._limiter = SlidingWindowCounterRateLimiter(SharedWindows(store, alone))
+        self._shared = None if store is None else SharedWindows(store, alone)
+        if self._shared is not None:
+            self._limiter = SlidingWindowCounterRateLimiter(self._shared)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether a request is counted in a store, which it may have to wait for."""
+        return self._shared is not None and not self._shared.rests
 
     def admit(self, policy: str, key: str, address: str, per_minute: int | None) -> None:
         """Count one request.
 
         Args:
             policy: What is asked for.
-            key: The client key it is counted under; empty to count for all of them.
+            key: The client key it is counted under, or a secret key's hash; empty for all.
             address: The client's network address; empty to count for all of them.
             per_minute: How many a minute are let through; None for any number.
 
@@ -91,8 +97,8 @@ class Throttle:
         if not admitted:
             raise _too_many(quota, "from this address" if address else "with this client key")
 
-    def require_room(self, policy: str, address: str, per_minute: int | None) -> None:
-        """Refuse who has used a limit up that only some requests count against.
+    def has_room(self, policy: str, address: str, per_minute: int | None) -> bool:
+        """Tell whether there is something left of a limit that only some requests count against.
 
         It is counted in this process, whose time it saves; see `charge`.
 
@@ -100,22 +106,22 @@ class Throttle:
             policy: What is limited.
             address: The client's network address.
             per_minute: How many a minute are let through; None for any number.
+        """
+        return per_minute is None or self._own.test(_item(per_minute), policy, network_of(address))
+
+    def charge(self, policy: str, address: str, per_minute: int | None) -> None:
+        """Count one request against such a limit.
 
         Raises:
-            RateLimited: It is used up.
+            RateLimited: It is one too many.
         """
         if per_minute is None:
             return
         names = (policy, network_of(address))
-        if not self._own.test(_item(per_minute), *names):
+        if not self._own.hit(_item(per_minute), *names):
             quota = _quota(self._own, per_minute, names)
             self._note(quota)
             raise _too_many(quota, "from this address")
-
-    def charge(self, policy: str, address: str, per_minute: int | None) -> None:
-        """Count a request against such a limit."""
-        if per_minute is not None:
-            self._own.hit(_item(per_minute), policy, network_of(address))
 
 
 @lru_cache(maxsize=256)

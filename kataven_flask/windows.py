@@ -16,6 +16,10 @@ from kataven_flask.store.base import Counts, Hit
 
 REST: Final = 2.0
 """Seconds after a failed count until the store is asked again; meanwhile nobody waits for it."""
+SLOW: Final = 0.1
+"""Seconds; a store that takes so long for a count is as good as away."""
+SLOW_COUNTS: Final = 3
+"""So many in a row; one alone may be a write to disk."""
 _NAME_LENGTH: Final = 32
 """Hex digits of a count's name: 128 bits, so that no two have the same."""
 
@@ -72,8 +76,8 @@ class OwnWindows(MemoryStorage):
 class SharedWindows(OwnWindows):
     """Keeps the counts in a state store that several servers share; a count is one step.
 
-    While the store can't be reached each process counts for itself: nobody is refused for that,
-    and nobody gets any number through.
+    While the store can't be reached, or is slow, each process counts for itself: nobody is refused
+    or kept waiting for that, and nobody gets any number through.
 
     Args:
         store: The state store.
@@ -86,7 +90,13 @@ class SharedWindows(OwnWindows):
         self._alone = alone
         self._fault: StoreError | None = None
         self._rests_until = 0.0
+        self._slow_counts = 0
         self._last = threading.local()
+
+    @property
+    def rests(self) -> bool:
+        """Whether this process counts for itself now, so that nobody waits for the store."""
+        return self._fault is not None and time.monotonic() < self._rests_until
 
     def acquire_sliding_window_entry(
         self, key: str, limit: int, expiry: int, amount: int = 1
@@ -105,16 +115,31 @@ class SharedWindows(OwnWindows):
         return hit.before, hit.left, hit.present, hit.left + expiry
 
     def _hit(self, key: str, limit: int, expiry: int, amount: int) -> Hit | None:
-        if self._fault is not None and time.monotonic() < self._rests_until:
-            self._alone(self._fault)
-            return None
+        fault = self._fault
+        if fault is not None:
+            if self.rests:
+                self._alone(fault)
+                return None
+            self._rests_until = time.monotonic() + REST  # this one tries it, and no other
         # So that no client's address can be read in the store.
         name = hashlib.sha256(key.encode()).hexdigest()[:_NAME_LENGTH]
+        began = time.monotonic()
         try:
             hit = self._store.hit(name, limit=limit, window=expiry, amount=amount)
         except StoreError as error:
-            self._fault, self._rests_until = error, time.monotonic() + REST
+            self._rest(error)
             self._alone(error)
             return None
-        self._fault = None
+        self._note_pace(time.monotonic() - began)
         return hit
+
+    def _note_pace(self, seconds: float) -> None:
+        if seconds < SLOW:
+            self._fault, self._slow_counts = None, 0
+            return
+        self._slow_counts += 1
+        if self._slow_counts >= SLOW_COUNTS:
+            self._rest(StoreError(f"the state store took {seconds:.1f} s to count a request"))
+
+    def _rest(self, fault: StoreError) -> None:
+        self._fault, self._rests_until = fault, time.monotonic() + REST

@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -116,7 +117,7 @@ def test_a_full_pipe_keeps_nobody_waiting(
     with shared(service) as events:
 
         def flood() -> None:
-            for _ in range(5000):
+            for _ in range(20_000):
                 refuse(events)
             os.write(tell_full, b"x")
             os.read(is_drained, 1)
@@ -135,7 +136,26 @@ def test_a_full_pipe_keeps_nobody_waiting(
         assert first["origin"] == WWW
         assert (lost["client_key"], lost["why"]) == ("others", "too many to be told one by one")
     (rest,) = told(caplog)
-    assert sum(int(fields["count"]) for fields in (first, lost, rest)) == 5000
+    assert sum(int(fields["count"]) for fields in (first, lost, rest)) == 20_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a pipe holds what it holds")
+def test_no_flood_keeps_out_what_matters(
+    service: Service, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After 2,000 refusals between two looks, a leaked secret key is told with all about it."""
+
+    def flood() -> None:
+        for number in range(2000):
+            origin = Origin.parse(f"https://a{number}.example")
+            events.tell(Event.ORIGIN_REFUSED, client_key=KEY, origin=origin)
+        events.tell(Event.SECRET_KEY_FROM_BROWSER, client_key=KEY, origin=Origin.parse(WWW))
+
+    with shared(service) as events:
+        in_a_worker(flood)
+        events.look()
+        leaked = [each for each in told(caplog) if each["event"] == "secret_key_from_browser"]
+        assert [(each["client_key"], each["origin"]) for each in leaked] == [(KEY, WWW)]
 
 
 def test_nonsense_in_the_pipe_ends_nothing(

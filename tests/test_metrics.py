@@ -15,8 +15,11 @@ from typing import Final
 
 import pytest
 import yaml
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
+from werkzeug.test import Client
 
+from kataven_flask.admin import admin_app
 from kataven_flask.security_events import Event
 from tests.canary import hear_answer
 from tests.running import BOUND, COMMAND, Running, running, wait_until
@@ -107,6 +110,16 @@ def operating(folder: Path, workers: int = 2, **environ: str) -> Iterator[Operat
 def text(audience: str) -> str:
     """Return a sound tenants' file."""
     return yaml.safe_dump(document(audience=audience))
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/"])
+def test_an_answer_has_the_headers_of_every_answer(path: str) -> None:
+    """A page that the operator has open can't embed it, read it as a script or frame it."""
+    headers = Client(admin_app(CollectorRegistry())).get(path).headers
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
 
 
 def test_what_is_measured_is_said_in_words(tmp_path: Path) -> None:

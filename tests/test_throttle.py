@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -253,20 +254,27 @@ def test_one_network_is_one_caller(throttle: Throttle) -> None:
 def charged(throttle: Throttle, times: int, address: str = "192.0.2.1") -> None:
     """Count some requests against a limit of three that others don't use."""
     for _ in range(times):
-        throttle.require_room("bad-token", address, 3)
+        assert throttle.has_room("bad-token", address, 3)
         throttle.charge("bad-token", address, 3)
 
 
 def test_only_what_is_charged_counts(throttle: Throttle) -> None:
     """Asking whether there is room takes none of it."""
     for _ in range(9):
-        throttle.require_room("bad-token", "192.0.2.1", 3)
+        assert throttle.has_room("bad-token", "192.0.2.1", 3)
     charged(throttle, 3)
+    assert not throttle.has_room("bad-token", "192.0.2.1", 3)
     with pytest.raises(RateLimited) as refused:
-        throttle.require_room("bad-token", "192.0.2.1", 3)
+        throttle.charge("bad-token", "192.0.2.1", 3)
     assert refused.value.retry_after == 51
     charged(throttle, 3, address="192.0.2.2")
-    throttle.require_room("bad-token", "192.0.2.1", None)
+
+
+def test_null_has_room_for_any_number(throttle: Throttle) -> None:
+    """A limit of null is never used up."""
+    for _ in range(100):
+        throttle.charge("bad-token", "192.0.2.1", None)
+    assert throttle.has_room("bad-token", "192.0.2.1", None)
 
 
 class Store:
@@ -301,6 +309,11 @@ class TestShared:
     def shared(self, store: Store, told: list[Quota], alone: list[StoreError]) -> Throttle:
         """Return rate limits that are counted there."""
         return Throttle(told.append, store, alone.append)
+
+    @pytest.fixture
+    def slow(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+        """Return what has each count be a slow one from now on, or none."""
+        return lambda is_slow: monkeypatch.setattr(windows, "SLOW", 0.0 if is_slow else 60.0)
 
     def test_the_store_decides(self, shared: Throttle, told: list[Quota]) -> None:
         """What it lets through is let through, and what it has counted is told."""
@@ -345,6 +358,44 @@ class TestShared:
         assert admitted(shared, 5, per_minute=9) == 5
         assert len(store.asked) == 7
         assert len(alone) == 2
+
+    def test_nobody_waits_for_one_that_is_slow(
+        self, shared: Throttle, store: Store, alone: list[StoreError], slow: Callable[[bool], None]
+    ) -> None:
+        """After three slow counts in a row each process counts for itself, and it is told."""
+        slow(True)
+        assert admitted(shared, 2, per_minute=9) == 2
+        slow(False)
+        assert admitted(shared, 1, per_minute=9) == 1
+        slow(True)
+        waits = [shared.may_wait]
+        assert admitted(shared, 7, per_minute=9) == 7
+        assert [*waits, shared.may_wait] == [True, False]
+        assert len(store.asked) == 3 + windows.SLOW_COUNTS
+        assert {str(fault) for fault in alone} == {"the state store took 0.0 s to count a request"}
+        assert len(alone) == 7 - windows.SLOW_COUNTS
+
+    def test_one_request_sees_whether_it_is_quick_again(
+        self,
+        shared: Throttle,
+        store: Store,
+        slow: Callable[[bool], None],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """It is asked once after a rest; where it is slow yet, it rests again."""
+        slow(True)
+        monkeypatch.setattr(windows, "REST", 0.0)
+        admitted(shared, 4, per_minute=9)
+        monkeypatch.setattr(windows, "REST", 60.0)
+        admitted(shared, 5, per_minute=9)
+        assert len(store.asked) == 5
+        waits = [shared.may_wait]
+        later = time.monotonic() + 61
+        monkeypatch.setattr(time, "monotonic", lambda: later)
+        slow(False)
+        assert admitted(shared, 5, per_minute=9) == 5
+        assert len(store.asked) == 10
+        assert [*waits, shared.may_wait] == [False, True]
 
     def test_bad_tokens_are_counted_here(self, shared: Throttle, store: Store) -> None:
         """What saves a process its time costs no step of the store."""

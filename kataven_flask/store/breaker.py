@@ -42,6 +42,7 @@ class Breaker:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._counter = store if isinstance(store, Counts) else None  # to ask takes 5 µs
         self._fault: StoreError | None = None
         self._trying = threading.Lock()
         self._pace = 0.0
@@ -85,7 +86,7 @@ class Breaker:
     @property
     def counts(self) -> bool:
         """Whether the store behind it counts requests, too."""
-        return isinstance(self._store, Counts)
+        return self._counter is not None
 
     def hit(self, name: str, *, limit: int, window: int, amount: int = 1) -> Hit:
         """See `Counts.hit`.
@@ -93,10 +94,10 @@ class Breaker:
         Raises:
             StoreError: It can't be counted.
         """
-        store = self._store
-        if not isinstance(store, Counts):
+        counter = self._counter
+        if counter is None:
             raise StoreError("this store counts no requests")
-        return self._through(lambda: store.hit(name, limit=limit, window=window, amount=amount))
+        return self._through(lambda: counter.hit(name, limit=limit, window=window, amount=amount))
 
     def ping(self) -> None:
         """See `Store.ping`."""

@@ -12,11 +12,12 @@ import pytest
 from werkzeug.test import TestResponse
 
 from kataven_flask import windows
-from kataven_flask.tokens import Tokens
-from tests.api.wire import tenant, visitor_token
+from kataven_flask.app import parts_of
+from kataven_flask.keys import hash_secret_key
+from tests.api.wire import entry, tenant, visitor_token
 from tests.redis_server import RedisServer, running_redis
 from tests.running import wait_until
-from tests.support import OTHER_KEY, OTHER_SECRET, Service, refused
+from tests.support import OTHER_KEY, OTHER_SECRET, SECRET, Service, refused
 
 WRONG: Final = "sk_live_acme_" + "w" * 43
 RATE_LIMIT: Final = r'"(?P<policy>[a-z-]+)";r=(?P<left>\d+);t=(?P<wait>\d+)'
@@ -193,7 +194,7 @@ def test_each_action_is_counted_by_itself(service: Service) -> None:
 
 @pytest.mark.usefixtures("wall")
 def test_a_backend_is_counted_by_its_key(service: Service) -> None:
-    """Whichever host of a backend calls, its client key's count goes up."""
+    """Whichever host of a backend calls, its secret key's count goes up."""
     limit(service, 2, "user_token")
     for address in ("192.0.2.1", "192.0.2.2"):
         as_address(service, address)
@@ -201,6 +202,17 @@ def test_a_backend_is_counted_by_its_key(service: Service) -> None:
     as_address(service, "192.0.2.3")
     assert refused(service.user_token()) == LIMITED
     assert refused(service.user_token(OTHER_SECRET, client_key=OTHER_KEY)) == OK
+
+
+@pytest.mark.usefixtures("wall")
+def test_a_leaked_secret_locks_its_replacement_out_of_nothing(service: Service) -> None:
+    """Of two secret keys of one client key, each has its own limit."""
+    limit(service, 1, "user_token")
+    new = "sk_live_acme_" + "n" * 43
+    entry(service)["secrets"].append({"hash": hash_secret_key(new)})
+    service.edit()
+    assert [refused(service.user_token(SECRET)) for _ in range(2)] == [OK, LIMITED]
+    assert [refused(service.user_token(new)) for _ in range(2)] == [OK, LIMITED]
 
 
 @pytest.mark.usefixtures("wall")
@@ -273,19 +285,28 @@ BAD: Final[dict[str, Callable[[Service], TestResponse]]] = {
 def test_who_sends_bad_tokens_is_limited(
     service: Service, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After so many tokens that were not signed here, no token of that address is looked at."""
+    """After so many tokens that were not signed here, no file is looked at for that address."""
     limit(service, 3, "bad_token")
-    good = service.guest().get_json()["refresh_token"]
     assert [refused(BAD[name](service))[0] for _ in range(5)] == [400] * 3 + [429] * 2
-    looked = pytest.fail
-    monkeypatch.setattr(Tokens, "verify_refresh", looked)
-    monkeypatch.setattr(Tokens, "verify_visitor", looked)
+    monkeypatch.setattr(parts_of(service.app).ring, "latest", pytest.fail)
     answers = [BAD[each](service) for each in BAD]
     assert [refused(answer) for answer in answers] == [LIMITED] * 3
     assert all(answer.headers["RateLimit"].startswith('"bad-token";r=0;t=') for answer in answers)
     monkeypatch.undo()
     as_address(service, "203.0.113.9")
-    assert refused(service.refresh(good)) == OK
+    assert refused(BAD[name](service))[0] == 400
+
+
+@pytest.mark.usefixtures("wall")
+def test_bad_tokens_lock_nobody_out(service: Service) -> None:
+    """Whoever shares an address with who sends them signs in, goes on and signs out."""
+    limit(service, 1, "bad_token")
+    visitor = visitor_token(service)
+    for call in BAD.values():
+        assert [call(service).status_code for _ in range(3)][-1] == 429
+    token = service.exchange(token=visitor).get_json()["refresh_token"]
+    again = service.refresh(token).get_json()["refresh_token"]
+    assert service.logout(again).status_code == 204
 
 
 @pytest.mark.usefixtures("wall")

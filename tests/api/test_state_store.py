@@ -365,10 +365,11 @@ def test_what_is_counted_in_the_store_waits_where_it_is_slow(
 ) -> None:
     """Where Redis counts the requests, those that it counts wait for it in threads once it is slow.
 
-    What it neither counts nor remembers goes on.
+    What it neither counts nor remembers goes on; so does all that a process counts for itself.
     """
     with running_redis(tmp_path / "redis") as redis:
-        parts = parts_of(Service(tmp_path, state=redis.url).app)
+        service = Service(tmp_path, state=redis.url)
+        parts = parts_of(service.app)
         monkeypatch.setattr(breaker, "PROMPT", 60.0)
         parts.store.ping()
         assert not any(parts.may_wait(path) for path in NEVER_WAITS | WAITS_FOR_COUNT)
@@ -376,6 +377,9 @@ def test_what_is_counted_in_the_store_waits_where_it_is_slow(
         parts.store.ping()
         assert all(parts.may_wait(path) for path in WAITS_FOR_COUNT)
         assert not any(parts.may_wait(path) for path in NEVER_WAITS)
+        redis.stop()
+        assert service.guest().status_code == 200
+        assert not any(parts.may_wait(path) for path in WAITS_FOR_COUNT)
 
 
 def test_every_route_is_known_to_wait_or_not(stored: Service) -> None:

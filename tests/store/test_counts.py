@@ -69,7 +69,7 @@ def test_servers_count_together(counts: Counts, url: str) -> None:
 
 def test_a_minute_that_is_over_counts_less_and_less(counts: Counts) -> None:
     """A window's count weighs in the next one until that is over, too."""
-    assert admitted(counts, 5, window=1) <= 3
+    assert 3 <= admitted(counts, 5, window=1) <= 4  # a second may end meanwhile
     wait_until(lambda: counts.hit(NAME, limit=3, window=1).admitted, "one more gets through", 5)
 
 
