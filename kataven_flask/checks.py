@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, Protocol
 
 from kataven_flask import errors
 from kataven_flask.event_log import EventLog, Person
@@ -15,6 +15,22 @@ from kataven_flask.tenants import Agent, VisitorType
 from kataven_flask.tokens import Session
 
 _NO_ORIGIN: Final = "the request has no readable Origin or Referer; a browser sends one by itself"
+
+
+class Throttle(Protocol):
+    """Counts requests."""
+
+    def admit(self, policy: str, key: str, address: str, per_minute: int | None) -> None:
+        """Count one request; raise RateLimited where it is one too many."""
+        ...
+
+    def has_room(self, policy: str, address: str, per_minute: int | None) -> bool:
+        """Tell whether something is left of a limit that only some requests count against."""
+        ...
+
+    def charge(self, policy: str, address: str, per_minute: int | None) -> None:
+        """Count one request against such a limit; raise RateLimited where it is one too many."""
+        ...
 
 
 def find_key(registry: Registry, client_key: str | None) -> KeyRecord:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Final, Protocol
 
 from kataven_flask import errors
 from kataven_flask.checks import (
+    Throttle,
     find_key,
     require_age,
     require_auth_mode,
@@ -22,7 +22,6 @@ from kataven_flask.checks import (
     resolve_agent,
 )
 from kataven_flask.event_log import EventLog
-from kataven_flask.leaks import find_secret, is_live, tell_of_browser, tell_of_client_key
 from kataven_flask.messages import (
     Backend,
     Caller,
@@ -32,31 +31,10 @@ from kataven_flask.messages import (
     WidgetConfig,
 )
 from kataven_flask.registry import KeyRecord, Registry
-from kataven_flask.security_events import Event
+from kataven_flask.secret_keys import SecretKeys
 from kataven_flask.sessions import Clock, Sessions, new_id, new_session_id, user_digest
 from kataven_flask.store import Store
-from kataven_flask.tenants import Secret
 from kataven_flask.tokens import Session, Tokens, VisitorClaims
-
-_NO_SECRET: Final = "send the tenant's secret key as `Authorization: Bearer sk_…`"  # noqa: S105 - words
-_NOT_SECRET: Final = "this is no secret key; send the tenant's, which begins with sk_"  # noqa: S105
-_WRONG_SECRET: Final = "it is nobody's secret key; is it whole, and of this server?"  # noqa: S105
-
-
-class Throttle(Protocol):
-    """Counts requests."""
-
-    def admit(self, policy: str, key: str, address: str, per_minute: int | None) -> None:
-        """Count one request; raise RateLimited where it is one too many."""
-        ...
-
-    def has_room(self, policy: str, address: str, per_minute: int | None) -> bool:
-        """Tell whether something is left of a limit that only some requests count against."""
-        ...
-
-    def charge(self, policy: str, address: str, per_minute: int | None) -> None:
-        """Count one request against such a limit; raise RateLimited where it is one too many."""
-        ...
 
 
 class Handshake:
@@ -86,6 +64,7 @@ class Handshake:
         self._sessions = Sessions(store, clock, events.tell)
         self._throttle = throttle
         self._events = events
+        self._secret_keys = SecretKeys(throttle, events, clock)
         self._clock = clock
         self._configs: tuple[str, dict[tuple[str, str], WidgetConfig]] = ("", {})
 
@@ -248,16 +227,7 @@ class Handshake:
             Whose it is, and the registry that says so.
         """
         registry = self._registry()
-        if caller.is_browser:
-            tell_of_browser(registry, caller, self._events, self._clock())
-            raise errors.BrowserForbidden(
-                "call this from your backend; a secret key in a page is a leak: rotate it"
-            )
-        record, secret = self._find_secret(registry, caller)
-        # By the secret key: who floods with one that leaked doesn't lock its replacement out.
-        limit = record.limits.user_token_per_minute
-        self._throttle.admit("user-token", secret.hash, "", limit)
-        return Backend(registry, record)
+        return Backend(registry, self._secret_keys.authenticate(registry, caller))
 
     def user_token(self, backend: Backend, request: UserTokenRequest) -> VisitorToken:
         """Mint a visitor token for a user of the tenant.
@@ -319,26 +289,8 @@ class Handshake:
             return find_key(registry, client_key)
         except errors.UnknownClientKey:
             if client_key is not None and client_key.startswith("sk_"):
-                tell_of_client_key(registry, client_key, caller, self._events, self._clock())
+                self._secret_keys.tell_of_client_key(registry, client_key, caller)
             raise
-
-    def _find_secret(self, registry: Registry, caller: Caller) -> tuple[KeyRecord, Secret]:
-        if not caller.secret_key:
-            raise errors.InvalidApiKey(_NO_SECRET)
-        found = find_secret(registry, caller.secret_key)
-        if found is None:
-            self._events.tell(Event.SECRET_KEY_WRONG)
-            # Only wrong ones count, or a stranger who shares an address with a tenant's backend
-            # would lock that out; and nobody guesses 256 bits, however many are answered.
-            limit = registry.limits.wrong_secret_per_minute
-            self._throttle.admit("wrong-secret", "", caller.address, limit)
-            is_secret = caller.secret_key.startswith("sk_")
-            raise errors.InvalidApiKey(_WRONG_SECRET if is_secret else _NOT_SECRET)
-        record, secret = found
-        if not is_live(secret, self._clock()):
-            self._events.tell(Event.SECRET_KEY_EXPIRED, client_key=record.key.client_key)
-            raise errors.InvalidApiKey("this secret key is past its not_after; use the new one")
-        return found
 
     @contextmanager
     def _verifying(self, registry: Registry, caller: Caller) -> Iterator[Tokens]:

@@ -95,7 +95,7 @@ class Throttle:
         quota = _quota(self._limiter, per_minute, names)
         self._note(quota)
         if not admitted:
-            raise _too_many(quota, "from this address" if address else "with this client key")
+            raise _too_many(quota, "from this address" if address else "with this secret key")
 
     def has_room(self, policy: str, address: str, per_minute: int | None) -> bool:
         """Tell whether there is something left of a limit that only some requests count against.

@@ -101,7 +101,7 @@ def test_each_is_counted_by_itself(throttle: Throttle, name: str, value: str) ->
 def test_without_an_address(throttle: Throttle) -> None:
     """A backend's requests are counted for its key, wherever they come from."""
     assert admitted(throttle, 5, address="") == 3
-    with pytest.raises(RateLimited, match="more than 3 a minute with this client key"):
+    with pytest.raises(RateLimited, match="more than 3 a minute with this secret key"):
         throttle.admit("guest", "pk_1", "", 3)
 
 
