@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import http.client
+import json
 import socket
 import threading
 import time
@@ -20,7 +21,7 @@ from kataven_flask.listening import Address, bind
 from kataven_flask.places import AT_ONCE, Bounds
 from kataven_flask.serve import Server
 from tests.running import COMMAND, running, wait_until
-from tests.support import API, document
+from tests.support import API, KEY, ORIGIN, document
 from tests.test_channels import BOUND, LARGE, THREADS, Desk, Line
 
 PROMISED: Final = 1.0
@@ -304,7 +305,8 @@ def test_two_hundred_that_trickle_keep_nobody_waiting(
                 client.sendall(b"a")
             began = time.monotonic()
             line = http.client.HTTPConnection("127.0.0.1", port, timeout=BOUND)
-            line.request("GET", "/healthz")
+            body = json.dumps({"client_key": KEY})
+            line.request("POST", f"{API}/auth/guest", body, {"Origin": ORIGIN})
             assert line.getresponse().status == 200
             line.close()
             assert time.monotonic() - began < PROMISED
