@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 import pytest
 from werkzeug.test import TestResponse
 
-from kataven_flask import api, handshake
+from kataven_flask import api, handshake, secret_keys
 from kataven_flask.sessions import Sessions
 from kataven_flask.store.memory import MemoryStore
 from kataven_flask.tokens import Tokens
@@ -40,7 +40,7 @@ CALLS: Final[dict[str, Callable[[Service, str, str], TestResponse]]] = {
 BROKEN: Final[list[tuple[str, Any, str]]] = [
     ("config", handshake, "resolve_agent"),
     ("guest", Tokens, "mint_session"),
-    ("user-token", handshake, "find_secret"),
+    ("user-token", secret_keys, "_find"),
     ("user-token", api, "text_member"),
     ("user-token", Tokens, "mint_visitor"),
     ("exchange", Tokens, "verify_visitor"),
@@ -51,7 +51,7 @@ BROKEN: Final[list[tuple[str, Any, str]]] = [
     ("refresh", Tokens, "mint_refresh"),
     ("logout", Tokens, "verify_refresh"),
     ("logout", MemoryStore, "revoke_session"),
-    ("revoke", handshake, "find_secret"),
+    ("revoke", secret_keys, "_find"),
     ("revoke", Sessions, "end_user"),
 ]
 
