@@ -141,7 +141,11 @@ class Complaints:
     def _on_response(self, response: Response) -> None:
         """Hold what a server of ours answers against the description of the service."""
         path = urlsplit(response.url).path
-        if response.headers.get("server") != SERVER or not description().knows(path):
+        is_ours = response.headers.get("server") == SERVER
+        is_the_service = (
+            is_ours and "cross-origin-resource-policy" in response.headers
+        )  # not a site
+        if not is_the_service or not description().knows(path):
             return
         headers = response.headers.items()
         try:
