@@ -24,19 +24,22 @@ class Kept:
         content_type: Its type.
         text: UTF-8.
         packed: The same as gzip.
+        tags: The entity tag of each of the two, without quotes; a digest takes as long as a guest.
         policy: Its Content-Security-Policy, where it has one of its own.
     """
 
     content_type: str
     text: bytes
     packed: bytes
+    tags: tuple[str, str]
     policy: str | None = None
 
     @classmethod
     def of(cls, content_type: str, text: bytes, policy: str | None = None) -> Kept:
         """Pack a file."""
-        return cls(content_type, text, gzip.compress(text, mtime=0), policy)
+        packed = gzip.compress(text, mtime=0)
+        return cls(content_type, text, packed, (_tag(text), _tag(packed)), policy)
 
-    def tag(self, *, packed: bool) -> str:
-        """Return the entity tag of one of the two, without quotes."""
-        return hashlib.sha256(self.packed if packed else self.text).hexdigest()[:32]
+
+def _tag(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:32]

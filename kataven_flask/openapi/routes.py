@@ -34,12 +34,13 @@ def _kept(name: str) -> Response:
 
     file = written(name)
     packed = request.accept_encodings["gzip"] > 0
-    response = Response(file.packed if packed else file.text, content_type=file.content_type)
+    body, tag = (file.packed, file.tags[1]) if packed else (file.text, file.tags[0])
+    response = Response(body, content_type=file.content_type)
     if packed:
         response.headers["Content-Encoding"] = "gzip"
     if file.policy:
         response.headers["Content-Security-Policy"] = file.policy
     response.vary.add("Accept-Encoding")
-    response.set_etag(file.tag(packed=packed))
+    response.set_etag(tag)
     response.headers["Cache-Control"] = DOCS_CACHE
-    return answers.unless_known(response, file.tag(packed=packed))
+    return answers.unless_known(response, tag)
