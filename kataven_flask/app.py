@@ -141,11 +141,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     events = EventLog(Sources(registry, settings.config, settings.clock, user, _asked))
     throttle = Throttle(note_quota, store if store.counts else None, alone)
     handshake = Handshake(registry, tokens, store, throttle, events, settings.clock)
-    app = _App("kataven_flask", static_folder=None)
-    app.config.update(DEBUG=False, TESTING=False)  # whatever FLASK_DEBUG says
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
-    app.url_map.strict_slashes = True
-    app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
+    app = _bare_app()
     health = Health(live, ring, store, settings.clock)
     add_routes(app, handshake, jwks, health)
     add_docs_routes(app)
@@ -156,6 +152,16 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.wsgi_app = entered  # type: ignore[assignment, method-assign]
     if settings.watch:
         watch.start()
+    return app
+
+
+def _bare_app() -> Flask:
+    """Make an app that has no route yet."""
+    app = _App("kataven_flask", static_folder=None)
+    app.config.update(DEBUG=False, TESTING=False)  # whatever FLASK_DEBUG says
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
+    app.url_map.strict_slashes = True
+    app.url_map.merge_slashes = False  # no redirect is ever built from a Host header
     return app
 
 
