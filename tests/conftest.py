@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +43,21 @@ def service(tmp_path: Path) -> Service:
 def desk(tmp_path: Path) -> Desk:
     """Return a desk with a copy of the shipped file."""
     return Desk(Path(shutil.copy(example_config(), tmp_path / "tenants.yaml")))
+
+
+@pytest.fixture(scope="session")
+def tracked() -> set[str]:
+    """Return the files that git has of this checkout."""
+    listed = subprocess.run(
+        ["git", "ls-files"],  # noqa: S607 - wherever it is
+        cwd=Path(__file__).parents[1],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("this isn't a git checkout")
+    return set(listed.stdout.splitlines())
 
 
 @pytest.fixture(params=["sqlite", "redis"])

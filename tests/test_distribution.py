@@ -113,21 +113,6 @@ def rebuilt(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
     return build(source, place / "dist")
 
 
-@pytest.fixture(scope="module")
-def tracked() -> set[str]:
-    """Return the files that git has of this checkout."""
-    listed = subprocess.run(
-        ["git", "ls-files"],  # noqa: S607 - wherever it is
-        cwd=ROOT,
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if listed.returncode:
-        pytest.skip("this isn't a git checkout")
-    return set(listed.stdout.splitlines())
-
-
 def test_the_wheel_holds_the_package_and_no_more(built: Built) -> None:
     """Python files, scripts of the store, the widget, the demo and the example; no test, no key."""
     for name in built.wheel_names() - INFO:
