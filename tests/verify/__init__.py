@@ -1,0 +1,1 @@
+"""What a `/connect` service sees: tokens, keys, and the doors of Flask, WSGI and ASGI."""
