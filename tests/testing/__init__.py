@@ -1,0 +1,1 @@
+"""The server for other people's tests, and its pytest plugin."""
