@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import zipfile
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Final
 
 import pytest
+from packaging.metadata import Metadata
+from packaging.version import Version
+from readme_renderer import markdown
 
 import kataven_flask
+from tests.archives import TOP, Built, build
 
-ROOT: Final = Path(__file__).parent.parent
-VERSION: Final = kataven_flask.__version__
-TOP: Final = f"kataven_flask-{VERSION}"
 INFO: Final = {
     f"{TOP}.dist-info/{name}"
     for name in ("METADATA", "WHEEL", "entry_points.txt", "licenses/LICENSE", "RECORD")
@@ -58,41 +59,6 @@ STRAYS: Final = [
 ]
 """What lies about in a checkout that somebody works in."""
 UNSHIPPED: Final = {".ci", ".git"}
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """Both archives of one build."""
-
-    wheel: Path
-    sdist: Path
-
-    def wheel_names(self) -> set[str]:
-        """Return the files of the wheel."""
-        return set(zipfile.ZipFile(self.wheel).namelist())
-
-    def sdist_names(self) -> set[str]:
-        """Return the files of the source archive, without the folder that all are in."""
-        with tarfile.open(self.sdist) as archive:
-            return {name.removeprefix(f"{TOP}/") for name in archive.getnames()}
-
-
-def build(source: Path, target: Path) -> Built:
-    """Build both archives at a fixed time."""
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-d", str(target)],
-        cwd=source,
-        env={**os.environ, "SOURCE_DATE_EPOCH": "1700000000"},
-        check=True,
-        capture_output=True,
-    )
-    return Built(next(target.glob("*.whl")), next(target.glob("*.tar.gz")))
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """Build this checkout."""
-    return build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(scope="module")
@@ -155,3 +121,74 @@ def test_nothing_in_it_is_writable_by_others(built: Built) -> None:
             assert member.isfile(), member.name
             assert member.mode in {0o644, 0o755}, member.name
             assert (member.uid, member.gid) == (0, 0), member.name
+
+
+def tool(module: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run a tool that looks at archives."""
+    command = [sys.executable, "-m", module, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+class TestAnIndex:
+    """Whether an index would take them, and what it would show."""
+
+    @pytest.fixture
+    def text(self, built: Built) -> bytes:
+        """Return what the wheel says of itself."""
+        with zipfile.ZipFile(built.wheel) as archive:
+            return archive.read(f"{TOP}.dist-info/METADATA")
+
+    @pytest.fixture
+    def metadata(self, text: bytes) -> Metadata:
+        """Return the same, read; what is against the standards is an error."""
+        return Metadata.from_email(text)
+
+    def test_it_would_take_them(self, built: Built) -> None:
+        """`twine check --strict` has nothing against either."""
+        ran = tool("twine", "check", "--strict", built.wheel, built.sdist)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert ran.stdout.count("PASSED") == 2
+
+    def test_the_wheel_has_no_common_mistake(self, built: Built) -> None:
+        """`check-wheel-contents` finds no stray, empty, doubled or misplaced file."""
+        ran = tool("check_wheel_contents", built.wheel)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+    def test_both_say_the_same(self, built: Built, text: bytes) -> None:
+        """Whoever reads the source archive's metadata reads the wheel's."""
+        with tarfile.open(built.sdist) as archive:
+            file = archive.extractfile(f"{TOP}/PKG-INFO")
+            assert file is not None
+            assert file.read() == text
+
+    def test_the_metadata_is_whole(self, metadata: Metadata) -> None:
+        """Name, version, licence, what it runs on and for whom: what people search by."""
+        assert metadata.name == "kataven-flask"
+        assert metadata.version == Version(kataven_flask.__version__)
+        assert metadata.license_expression == "MIT"
+        assert metadata.license_files == ["LICENSE"]
+        assert metadata.summary
+        assert metadata.author
+        assert metadata.keywords
+        kinds = {classifier.partition(" :: ")[0] for classifier in metadata.classifiers or ()}
+        assert {"Development Status", "Framework", "Programming Language", "Topic"} <= kinds
+        assert "License" not in kinds  # stands in the expression, and may not stand twice
+        assert metadata.requires_python is not None
+        assert metadata.requires_python.contains("3.11")
+
+    def test_it_names_no_page_that_is_not_there(self, metadata: Metadata) -> None:
+        """The project has no page of its own, so none is named."""
+        assert not metadata.project_urls
+        assert metadata.home_page is None
+        assert metadata.download_url is None
+
+    def test_the_readme_is_readable_there(self, metadata: Metadata) -> None:
+        """An index renders it, and no link or picture leads to a file that it doesn't have."""
+        assert metadata.description_content_type == "text/markdown"
+        page = markdown.render(metadata.description or "")
+        assert page is not None
+        assert "<h1" in page
+        assert "<table" in page
+        for address in re.findall(r'(?:href|src)="([^"]*)"', page):
+            assert address.startswith(("https://", "#")), address
+        assert "](" not in re.sub(r"<pre.*?</pre>", "", page, flags=re.DOTALL)
