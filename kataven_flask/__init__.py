@@ -1,4 +1,7 @@
-"""A self-hosted sign-in service for embeddable chat and voice widgets."""
+"""A self-hosted sign-in service for embeddable chat and voice widgets.
+
+PYTEST_DONT_REWRITE: whoever has imported it before pytest began isn't to be warned of that.
+"""
 
 from __future__ import annotations
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from flask import Response, g, request
 
 from kataven_flask import errors
 from kataven_flask.cors import READABLE
-from kataven_flask.keys import holds_secret_key
 from kataven_flask.messages import SessionGrant, VisitorToken
-from kataven_flask.refusals import new_request_id, write_refusal
+from kataven_flask.refusals import write_refusal
+from kataven_flask.request_ids import request_id_of
 from kataven_flask.throttle import WINDOW, Quota
-
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 
 def session(grant: SessionGrant) -> Response:
@@ -121,7 +118,5 @@ def tell_quota(response: Response) -> Response:
 def request_id() -> str:
     """Return the request's name: the caller's own where it is harmless, else a fresh one."""
     if "request_id" not in g:
-        given = request.headers.get("X-Request-Id", "")
-        harmless = _REQUEST_ID.fullmatch(given) and not holds_secret_key(given)
-        g.request_id = given if harmless else new_request_id()
+        g.request_id = request_id_of(request.environ)
     return str(g.request_id)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from flask import Flask, Request, Response, has_request_context, request
@@ -24,28 +24,31 @@ from kataven_flask.body import BODY_LIMIT, MAX_BODY
 from kataven_flask.entry import came_by_unnamed_proxy, with_entry
 from kataven_flask.event_log import Asked, EventLog, Person, Sources
 from kataven_flask.handshake import Handshake
-from kataven_flask.headers import with_secured_headers
-from kataven_flask.health import Health
+from kataven_flask.headers import WsgiApp, with_secured_headers
+from kataven_flask.health import OUT_OF_REACH, Health
 from kataven_flask.key_ring_file import KEY_RING_FILE
 from kataven_flask.live import Live, Watch, live_key_ring, live_registry
+from kataven_flask.log import Log
+from kataven_flask.measuring import route_names, with_measure
+from kataven_flask.observer import NOBODY, Observer, together
 from kataven_flask.openapi.routes import add_docs_routes
 from kataven_flask.registry import Registry
+from kataven_flask.request_log import RequestLog, with_request_ids
 from kataven_flask.security_events import Event
 from kataven_flask.seldom import Seldom
 from kataven_flask.settings import Settings
 from kataven_flask.signing import KeyRing
-from kataven_flask.store import store_from_url
+from kataven_flask.store import Store, store_from_url
 from kataven_flask.store.base import CLOCK_SKEW_MS
 from kataven_flask.store.breaker import Breaker
 from kataven_flask.throttle import Throttle
 from kataven_flask.tokens import Tokens
-from kataven_flask.traces import trace_of
 from kataven_flask.user_hash import user_hash
 
 UNNAMED_PROXY: Final = 60.0
 """Seconds between two lines of the log about it."""
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +107,15 @@ class _App(Flask):
         return func
 
 
-def create_app(settings: Settings | None = None) -> Flask:
+def create_app(
+    settings: Settings | None = None, observer: Observer = NOBODY, *, store: Store | None = None
+) -> Flask:
     """Put one server together.
 
     Args:
         settings: How; None for what the environment says.
+        observer: Who is told what it does.
+        store: The state store; None for the one that the settings name.
 
     Raises:
         ConfigurationError: It can't be; the message says what to change.
@@ -117,10 +124,12 @@ def create_app(settings: Settings | None = None) -> Flask:
         The WSGI app.
     """
     settings = settings or Settings.from_environ()
-    live = live_registry(settings.config)
+    if settings.log_requests:
+        observer = together(observer, RequestLog())
+    live = live_registry(settings.config, settings.clock)
     is_new = not (settings.instance / KEY_RING_FILE).exists()
     ring = live_key_ring(settings.instance, settings.signing_alg, settings.clock)
-    store = _open_store(settings, is_new=is_new)
+    store = _open_store(settings, store, observer, is_new=is_new)
 
     def tokens(registry: Registry) -> Tokens:
         issuer = registry.issuer or settings.issuer
@@ -139,25 +148,25 @@ def create_app(settings: Settings | None = None) -> Flask:
         events.tell(Event.RATE_LIMITER_UNAVAILABLE, why=str(fault))
 
     events = EventLog(Sources(registry, settings.config, settings.clock, user, _asked))
+    events.counted = observer.happened
     throttle = Throttle(note_quota, store if store.counts else None, alone)
-    handshake = Handshake(registry, tokens, store, throttle, events, settings.clock)
-    app = _bare_app()
+    handshake = Handshake(registry, tokens, store, throttle, events, settings.clock, observer)
+    app = _bare_app(settings.instance)
     health = Health(live, ring, store, settings.clock)
     add_routes(app, handshake, jwks, health)
     add_docs_routes(app)
     watch = Watch(live, ring, events)
     app.extensions["kataven"] = Parts(live, ring, events, watch, store, throttle)
     _add_error_handlers(app, health)
-    entered = with_entry(with_secured_headers(app.wsgi_app), settings.proxies, settings.hsts)
-    app.wsgi_app = entered  # type: ignore[assignment, method-assign]
+    app.wsgi_app = _layers(app, settings, observer)  # type: ignore[assignment, method-assign]
     if settings.watch:
         watch.start()
     return app
 
 
-def _bare_app() -> Flask:
+def _bare_app(instance: Path) -> Flask:
     """Make an app that has no route yet."""
-    app = _App("kataven_flask", static_folder=None)
+    app = _App("kataven_flask", static_folder=None, instance_path=str(instance.absolute()))
     app.config.update(DEBUG=False, TESTING=False)  # whatever FLASK_DEBUG says
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY + 1  # so that one byte too many is seen
     app.url_map.strict_slashes = True
@@ -165,21 +174,42 @@ def _bare_app() -> Flask:
     return app
 
 
+def _layers(app: Flask, settings: Settings, observer: Observer) -> WsgiApp:
+    """Lay over the app what every answer passes, from the inside out."""
+    outer = with_secured_headers(app.wsgi_app)
+    if observer is not NOBODY:
+        routes = route_names(rule.rule for rule in app.url_map.iter_rules())
+        outer = with_measure(outer, routes, observer)
+    if settings.log_requests:
+        outer = with_request_ids(outer)
+    return with_entry(outer, settings.proxies, settings.hsts)
+
+
+def _request_id() -> str | None:
+    """Return the id of the request that is being answered in this thread, if one is."""
+    return request_id() if has_request_context() else None
+
+
+Log.request_id = _request_id
+
+
 def _asked() -> Asked | None:
-    """Return the request that is being answered in this thread, as the log has it."""
+    """Return the request that is being answered in this thread, as an event has it."""
     if not has_request_context():
         return None
     rule = "" if request.url_rule is None else request.url_rule.rule
     return Asked(request_id(), rule.rpartition("/")[2])
 
 
-def _open_store(settings: Settings, *, is_new: bool) -> Breaker:
+def _open_store(
+    settings: Settings, given: Store | None, observer: Observer, *, is_new: bool
+) -> Breaker:
     """Open the state store; where it is out of reach now, it is tried again at each request."""
-    store = Breaker(store_from_url(settings.state_url))
+    store = Breaker(store_from_url(settings.state_url) if given is None else given, observer)
     try:
         store.begin(_start_ms(settings.clock(), is_new=is_new))
     except errors.StoreError as error:
-        _log.error("state store out of reach: %s", error)
+        _log.error(OUT_OF_REACH, error=str(error))
     store.close()  # a connection is not to be carried over a fork
     return store
 
@@ -200,14 +230,14 @@ def _add_error_handlers(app: Flask, health: Health) -> None:
     def refused(refusal: errors.Refusal) -> Response:
         if isinstance(refusal, errors.RateLimited) and came_by_unnamed_proxy(request.environ):
             warn(
-                "a proxy that isn't named seems to have passed on what is over its limit: if it is"
-                " yours, all its visitors count as one; name it with --trusted-proxies"
+                "over a limit, and passed on by a proxy that isn't named",
+                hint="if it is yours, name it with --trusted-proxies: its visitors count as one",
             )
         return refuse(refusal)
 
     @app.errorhandler(errors.StoreError)
     def state_unavailable(error: errors.StoreError) -> Response:
-        health.tell_of(error, request_id())
+        health.tell_of(error)
         return refuse(errors.StateUnavailable("try again shortly", retry_after=RETRY_AFTER_STATE))
 
     @app.errorhandler(HTTPException)
@@ -219,7 +249,7 @@ def _add_error_handlers(app: Flask, health: Health) -> None:
 
     @app.errorhandler(Exception)
     def fault(error: Exception) -> Response:
-        _log.error("unhandled fault (request %s)\n%s", request_id(), trace_of(error))
+        _log.fault("unhandled fault", error)
         return refuse(errors.InternalError(f"quote {request_id()} to the operator"))
 
 

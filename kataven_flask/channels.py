@@ -10,7 +10,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Final
 
-from waitress.channel import HTTPChannel
+from waitress.channel import ClientDisconnected, HTTPChannel
 from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
 from waitress.utilities import RequestHeaderFieldsTooLarge
@@ -20,7 +20,8 @@ from kataven_flask.body import BODY_LIMIT
 from kataven_flask.cors import READABLE, is_for_pages
 from kataven_flask.headers import secured
 from kataven_flask.places import Waits
-from kataven_flask.refusals import new_request_id, write_refusal
+from kataven_flask.refusals import write_refusal
+from kataven_flask.request_ids import new_request_id
 
 SEND_AT_ONCE: Final = 64 * 1024
 """Bytes of an answer that wait for its end, so that header and body leave in one packet; with as
@@ -32,6 +33,9 @@ HEADER_LINES: Final = 100
 _TLS_HANDSHAKE: Final = b"\x16\x03"
 """How it begins (RFC 8446, section 5.1)."""
 _CODINGS: Final = re.compile(rb"(?im)^transfer-encoding:(.*)$")
+
+HangUpError = ClientDisconnected
+"""What an app raises to hang up without an answer."""
 
 MayWait = Callable[[str], bool]
 """Tells of a path whether who answers it may have to wait for something."""
@@ -90,6 +94,11 @@ class Tasks(ThreadedTaskDispatcher):  # type: ignore[misc]  # waitress has no ty
         """Return how many were answered at once since this was asked before."""
         count, self._answered = self._answered, 0
         return count
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait for a thread."""
+        return len(self.queue)
 
     def is_reader(self) -> bool:
         """Tell whether this is the thread that reads, which nobody has to wake."""
@@ -235,6 +244,7 @@ class _ErrorTask(ErrorTask):  # type: ignore[misc]
         if path == "/" or is_for_pages(path):  # "/": the path wasn't read
             headers += READABLE.items()
         self.response_headers += secured(headers)
+        self.channel.server.observer.refused_unread(refusal.status, refusal.code)
         self.set_close_on_finish()
         self.content_length = len(written.body)
         self.write(written.body)

@@ -67,9 +67,21 @@ class OutOfRangeError(ValueError):
         return f"{told}: write {meant[0]}" if meant else told
 
 
+def seconds_of(text: str) -> int:
+    """Read a duration such as `15m`, of whatever length.
+
+    Raises:
+        ValueError: It isn't one.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(_NO_DURATION)
+    return int(match["count"]) * _UNITS[match["unit"]]
+
+
 def _seconds(value: object) -> object:
-    if isinstance(value, str) and (match := _DURATION.fullmatch(value)):
-        return int(match["count"]) * _UNITS[match["unit"]]
+    if isinstance(value, str):
+        return seconds_of(value)
     if type(value) is not int:  # nor is True a number of seconds
         raise ValueError(_NO_DURATION)
     return value

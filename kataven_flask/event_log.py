@@ -5,7 +5,6 @@ Where several workers share a port, each tells its parent through a pipe, and th
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -16,16 +15,17 @@ from typing import Final, NamedTuple
 from kataven_flask.event_pipe import EventPipe
 from kataven_flask.event_windows import News, Tally, unnamed
 from kataven_flask.keys import parse_client_key
+from kataven_flask.log import Field, Log
 from kataven_flask.origins import Origin
 from kataven_flask.refused_origins import why_refused
 from kataven_flask.registry import Registry
-from kataven_flask.security_events import KINDS, NONE, OTHERS, Event, Happening, line
-from kataven_flask.settings import DEFAULT_CONFIG
+from kataven_flask.security_events import KINDS, NONE, OTHERS, Event, Happening, entry
 from kataven_flask.tokens import Session
+from kataven_flask.whereabouts import DEFAULT_CONFIG
 
 _TOO_MANY: Final = "too many to be told one by one"
 
-_security = logging.getLogger("kataven_flask.security")
+_security = Log("kataven_flask.security")
 
 
 class Asked(NamedTuple):
@@ -131,7 +131,7 @@ class EventLog:
             user="" if person is None else self._sources.user(person),
             origin=NONE if origin is None else str(origin),
             endpoint="" if asked is None else asked.endpoint,
-            request="" if asked is None else asked.request,
+            request_id="" if asked is None else asked.request,
             why=why,
         )
         if self._pipe is None or self._pipe.is_ours:
@@ -144,8 +144,8 @@ class EventLog:
         """Tell what is due by now; in a worker, tell the parent what was lost."""
         try:
             self._look()
-        except Exception:  # noqa: BLE001 - no fault of the log may end the looking
-            _security.exception("security events can't be told")
+        except Exception as error:  # noqa: BLE001 - no fault of the log may end the looking
+            _security.fault("security events can't be told", error)
 
     def close(self) -> None:
         """Tell all that was counted."""
@@ -184,14 +184,13 @@ class EventLog:
 
     def _write(self, news: News) -> None:
         happening = news.happening
-        fields = {
-            "event": happening.event,
+        fields: dict[str, Field] = {
             "tenant": self._tenant_of(happening.client_key),
             **happening.fields,
-            "count": str(news.count),
+            "count": news.count,
             **self._reason(happening),
         }
-        _security.log(KINDS[happening.event].level, "%s", line(fields))
+        _security.write(KINDS[happening.event].level, entry(happening.event, fields))
 
     def _tenant_of(self, client_key: str) -> str:
         record = self._sources.registry().keys.get(client_key)

@@ -30,6 +30,7 @@ from kataven_flask.messages import (
     VisitorToken,
     WidgetConfig,
 )
+from kataven_flask.observer import NOBODY, Observer
 from kataven_flask.registry import KeyRecord, Registry
 from kataven_flask.secret_keys import SecretKeys
 from kataven_flask.sessions import Clock, Sessions, new_id, new_session_id, user_digest
@@ -48,6 +49,7 @@ class Handshake:
         throttle: The rate limits.
         events: Tells security events.
         clock: Gives the seconds since the epoch.
+        observer: Is told what is done; it decides nothing.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - a part each
@@ -58,14 +60,16 @@ class Handshake:
         throttle: Throttle,
         events: EventLog,
         clock: Clock,
+        observer: Observer = NOBODY,
     ) -> None:
         self._registry = registry
         self._tokens = tokens
-        self._sessions = Sessions(store, clock, events.tell)
+        self._sessions = Sessions(store, clock, events.tell, observer)
         self._throttle = throttle
         self._events = events
         self._secret_keys = SecretKeys(throttle, events, clock)
         self._clock = clock
+        self._observer = observer
         self._configs: tuple[str, dict[tuple[str, str], WidgetConfig]] = ("", {})
 
     # --- what a browser asks for
@@ -227,7 +231,9 @@ class Handshake:
             Whose it is, and the registry that says so.
         """
         registry = self._registry()
-        return Backend(registry, self._secret_keys.authenticate(registry, caller))
+        record = self._secret_keys.authenticate(registry, caller)
+        self._observer.whose(record.tenant_id)
+        return Backend(registry, record)
 
     def user_token(self, backend: Backend, request: UserTokenRequest) -> VisitorToken:
         """Mint a visitor token for a user of the tenant.
@@ -264,6 +270,7 @@ class Handshake:
             email=request.email,
         )
         token = self._tokens(backend.registry).mint_visitor(claims)
+        self._observer.minted("visitor")
         return VisitorToken(token, expires_in=ttl, expires_at=claims.exp)
 
     def revoke(self, backend: Backend, user_id: str | None) -> None:
@@ -312,6 +319,7 @@ class Handshake:
     def _throttle_page(
         self, policy: str, record: KeyRecord, caller: Caller, per_minute: int | None
     ) -> None:
+        self._observer.whose(record.tenant_id)
         self._throttle.admit(policy, record.key.client_key, caller.address, per_minute)
 
     def _rendered(self, registry: Registry, record: KeyRecord, agent_id: str) -> WidgetConfig:

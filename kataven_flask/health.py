@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,19 +9,42 @@ from typing import Any, Final
 
 from kataven_flask.errors import StoreError
 from kataven_flask.live import Live
+from kataven_flask.log import Log
 from kataven_flask.registry import Registry
 from kataven_flask.seldom import Seldom
 from kataven_flask.signing import KeyRing
 from kataven_flask.store import Store
-from kataven_flask.store.base import CLOCK_SKEW_MS
+from kataven_flask.store.base import CLOCK_SKEW_MS, REMEMBERS_NOTHING
 from kataven_flask.times import iso_utc
 
 STATE_KEPT: Final = 1.0
 """Seconds that what was found of the state store is told again: strangers may ask, too."""
+OUT_OF_REACH: Final = "state store out of reach"
 COMPLAINT: Final = 10.0
-"""Seconds between two lines of the log about a store that is out of reach."""
+"""Seconds between two lines of the log about that."""
 
-_log = logging.getLogger(__name__)
+_CONFIG: Final = {
+    "error": "the last edit was refused; the log says why",
+    "do": "mend the tenants' file, which `kataven-flask check` reads: until then the last good one"
+    " is in force, and a restart fails",
+    "see": "docs/runbook.md#katavenconfigrefused",
+}
+STATE_AWAY: Final = {
+    "error": "out of reach; the log says why",
+    "do": "bring it back: until then guests begin, and nobody signs in or is renewed; no restart is"
+    " needed",
+    "see": "docs/runbook.md#katavenstatestoreaway",
+}
+_KEYS: Final = {
+    "error": "its file is gone, damaged, or others can read it; the log says which",
+    "do": "restore the key ring's file before a restart: until then the last good keys are in"
+    " force",
+    "see": "docs/runbook.md#katavenkeyringrefused",
+}
+"""What is told of a part that isn't sound: nothing that a stranger could use, as anybody may ask.
+"""
+
+_log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +91,26 @@ class Health:
         if time.monotonic() >= self._until:
             self._state = self._look()
             self._until = time.monotonic() + STATE_KEPT
-        kid = self._ring.current.signing_key(self._clock()).kid
+        key = self._ring.current.signing_key(self._clock())
         parts = {
-            "config": {"revision": self._live.current.revision, **_soundness(self._live)},
-            "state": self._state,
-            "signing_key": {**_soundness(self._ring), "kid": kid},
+            "config": {
+                "is": "the tenants' file",
+                **_soundness(self._live, self._live.since, _CONFIG),
+                "revision": self._live.current.revision,
+            },
+            "state": {"is": "what was spent, rotated and revoked", **self._state},
+            "signing_key": {
+                "is": "what signs tokens",
+                **_soundness(self._ring, key.signs_from, _KEYS),
+                "kid": key.kid,
+            },
         }
         return Report(self._state["ok"], parts)
 
-    def tell_of(self, error: StoreError, request: str | None = None) -> None:
-        """Write to the log, once in a while, that the store is out of reach.
-
-        Args:
-            error: Why.
-            request: The request that needed it, if one did.
-        """
+    def tell_of(self, error: StoreError) -> None:
+        """Write to the log, once in a while, that the store is out of reach, and why."""
         self._is_away = True
-        which = "" if request is None else f" (request {request})"
-        self._complain("state store out of reach: %s%s", error, which)
+        self._complain(OUT_OF_REACH, error=str(error))
 
     def _look(self) -> Mapping[str, Any]:
         try:
@@ -95,16 +119,25 @@ class Health:
             if since_ms is None:  # it lost its data; who comes from now on is known
                 since_ms = int(self._clock() * 1000) + CLOCK_SKEW_MS
                 self._store.begin(since_ms)
+                _log.warning(REMEMBERS_NOTHING)
         except StoreError as error:
             self.tell_of(error)
-            return {"ok": False, "error": "out of reach; the log says why"}
+            return {"ok": False, "since": self._state_since(ok=False), **STATE_AWAY}
         if self._is_away:
             self._is_away = False
             _log.info("state store answers again")
-        return {"ok": True, "remembers_since": iso_utc(since_ms / 1000)}
+        since = self._state_since(ok=True)
+        return {"ok": True, "since": since, "remembers_since": iso_utc(since_ms / 1000)}
+
+    def _state_since(self, *, ok: bool) -> str:
+        """Return since when it is so, as far as somebody has asked."""
+        if self._state and self._state["ok"] == ok:
+            since: str = self._state["since"]
+            return since
+        return iso_utc(self._clock())
 
 
-def _soundness(live: Live[Any]) -> dict[str, Any]:
+def _soundness(live: Live[Any], since: float, unsound: Mapping[str, str]) -> dict[str, Any]:
     if live.fault is None:
-        return {"ok": True}
-    return {"ok": False, "error": "the last edit was refused; the log says why"}
+        return {"ok": True, "since": iso_utc(since)}
+    return {"ok": False, "since": iso_utc(live.faulty_since or since), **unsound}

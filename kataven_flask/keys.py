@@ -13,6 +13,8 @@ from typing import Literal
 Mode = Literal["live", "test"]
 
 TENANT_ID = re.compile(r"[a-z0-9-]{2,32}")
+MAX_TENANT_ID = 32
+"""Characters."""
 CLIENT_KEY = re.compile(r"pk_(?P<mode>live|test)_(?P<tenant>[a-z0-9-]{2,32})_[A-Za-z0-9]{22,64}")
 SECRET_HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _SECRET_KEY = re.compile(r"(?<![A-Za-z0-9])sk_(?:live|test)_[a-z0-9-]{2,32}_[A-Za-z0-9]{22,}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import threading
@@ -16,6 +15,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar, runtime_checkable
 from kataven_flask import key_ring_file
 from kataven_flask.document.looking import OFTEN
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.log import Log
 from kataven_flask.reading import MovedError, TenantsFiles
 from kataven_flask.registry import Registry
 from kataven_flask.signing import Algorithm, KeyRing
@@ -32,7 +32,7 @@ PROMPT: Final = 0.02
 _TRIES: Final = 20
 """How often a start reads files that change meanwhile."""
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class Revised(Protocol):
@@ -117,6 +117,7 @@ class Live(Generic[_T]):
         self.current: _T = self._first()
         self.since = clock()
         self.fault: ConfigurationError | None = None
+        self.faulty_since: float | None = None
         self.tell: Callable[[Live[Any]], None] = log_news
 
     def _first(self) -> _T:
@@ -150,8 +151,8 @@ class Live(Generic[_T]):
         """Reload with this one's patience, and go on whatever happens."""
         try:
             self.reload(self._patience)
-        except Exception:  # noqa: BLE001 - no fault of one look may end the looking
-            _log.exception("%s reload failed; the last good one stays in force", self.name)
+        except Exception as error:  # noqa: BLE001 - no fault of one look may end the looking
+            _log.fault(f"{self.name} can't be looked at; the last good one stays in force", error)
 
     @property
     def is_prompt(self) -> bool:
@@ -208,8 +209,8 @@ class Live(Generic[_T]):
             raise
         except ConfigurationError as error:
             return None, error
-        except Exception:  # noqa: BLE001 - a fault of ours, and the file is no better for it
-            _log.exception("%s can't be read", self.name)
+        except Exception as error:  # noqa: BLE001 - a fault of ours, and the file is no better for it
+            _log.fault(f"{self.name} can't be read", error)
             return None, ConfigurationError("reading it failed; the log says where")
 
     def _take(
@@ -224,21 +225,22 @@ class Live(Generic[_T]):
         if read is not None and read.revision != self.current.revision:
             self.current, self.since, is_news = read, self._clock(), True
         self.fault = fault
+        if fault is None:
+            self.faulty_since = None
+        elif self.faulty_since is None:
+            self.faulty_since = self._clock()
         if is_news:
             self.tell(self)
 
 
-def news(live: Live[Any]) -> str:
-    """Say in words what an edit has brought."""
-    revision = live.current.revision
-    if live.fault is None:
-        return f"{live.name} revision {revision} is in force"
-    return f"{live.name} refused; revision {revision} stays in force:\n{live.fault}"
-
-
 def log_news(live: Live[Any]) -> None:
     """Write to the log what an edit has brought."""
-    _log.log(logging.INFO if live.fault is None else logging.ERROR, "%s", news(live))
+    revision = live.current.revision
+    if live.fault is None:
+        _log.info(f"{live.name} is in force", revision=revision)
+        return
+    event = f"{live.name} refused; the last good one stays in force"
+    _log.error(event, revision=revision, faults=str(live.fault))
 
 
 class Watched(Protocol):
@@ -299,17 +301,18 @@ class Watch:
             self.look()
 
 
-def live_registry(path: Path) -> Live[Registry]:
+def live_registry(path: Path, clock: Callable[[], float] = time.time) -> Live[Registry]:
     """Follow the tenants' file.
 
     Args:
         path: One YAML file, or a folder of them.
+        clock: Gives the seconds since the epoch.
 
     Raises:
         ConfigurationError: The files can't be used.
     """
     files = TenantsFiles(path)
-    return Live("config", files.load, files.look, patience=SETTLE_LOOKS)
+    return Live("config", files.load, files.look, patience=SETTLE_LOOKS, clock=clock)
 
 
 def live_key_ring(
@@ -330,4 +333,5 @@ def live_key_ring(
         "key ring",
         lambda: key_ring_file.read_key_ring(instance),
         lambda: key_ring_file.fingerprint(instance),
+        clock=clock,
     )

@@ -7,7 +7,6 @@ out beforehand: behind a proxy everybody has one address.
 from __future__ import annotations
 
 import heapq
-import logging
 import resource
 import time
 from collections import Counter
@@ -17,6 +16,7 @@ from enum import IntEnum
 from typing import Final, Protocol
 
 from kataven_flask.errors import ConfigurationError, Refusal, RequestTimeout, TooManyConnections
+from kataven_flask.log import Log
 
 CONNECTION_LIMIT: Final = 1000
 """Connections that a process keeps open; a look at all of them is a millisecond of each turn."""
@@ -40,7 +40,7 @@ _RETRY_AFTER: Final = 2
 _NEWS_INTERVAL: Final = 60.0
 """Seconds between two lines of the log."""
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +165,9 @@ class Places:
     def _tell(self, now: float) -> None:
         if (self._gave_way or self._turned_away) and now >= self._next_news:
             _log.warning(
-                "too many connections: %d that waited were closed for newcomers,"
-                " %d newcomers were refused",
-                self._gave_way,
-                self._turned_away,
+                "too many connections",
+                closed_for_newcomers=self._gave_way,
+                newcomers_refused=self._turned_away,
             )
             self._gave_way = self._turned_away = 0
             self._next_news = now + _NEWS_INTERVAL

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
-import logging
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +16,7 @@ from kataven_flask.document.looking import Looker, Sight
 from kataven_flask.document.yaml_files import PlainDocument, read_bytes
 from kataven_flask.document.yaml_page import read_page
 from kataven_flask.errors import ConfigurationError
+from kataven_flask.log import Log
 from kataven_flask.parts import (
     Part,
     Steps,
@@ -37,7 +37,7 @@ SMALL: Final = 64 * 1024
 SMALL_AT_START: Final = 1024 * 1024
 """Bytes that are read in place where nobody waits yet; a process takes longer to start."""
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class MovedError(Exception):
@@ -157,8 +157,13 @@ class TenantsFiles:
         try:
             return Reading(self, seen, self._marks(seen), self._whole)
         except OSError as error:
-            _log.warning("%s is read in place, as no process can be started: %s", self.path, error)
+            _read_in_place(self.path, error)
             return self.read_in_place(seen)
+
+
+def _read_in_place(path: Path, error: Exception) -> None:
+    kind = "" if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: "
+    _log.warning("config is read in place", path=str(path), error=f"{kind}{error}")
 
 
 def _size(seen: Sight, files: Iterable[str]) -> int:
@@ -209,7 +214,7 @@ class Reading:
                 self._turn = self._asked(doubted=True)
                 whole = gently(self._put_together())
         except (UnsureError, *_BROKEN) as error:
-            _log.warning("%s is read in place: %r", self._files.path, error)
+            _read_in_place(self._files.path, error)
             self._turn.forget()
             return self._files.read_in_place(self._seen)
         return self._files.keep(whole)

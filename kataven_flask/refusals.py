@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import dataclass
 
 from kataven_flask.errors import InvalidApiKey, Refusal
@@ -53,11 +52,6 @@ def refusal_headers(refusal: Refusal, request_id: str) -> dict[str, str]:
     if isinstance(refusal, InvalidApiKey):
         headers["WWW-Authenticate"] = "Bearer"  # RFC 6750, section 3
     return headers
-
-
-def new_request_id() -> str:
-    """Return a fresh name for a request, to be quoted to the operator."""
-    return f"req_{secrets.token_hex(8)}"
 
 
 def _problem(refusal: Refusal, request_id: str) -> str:

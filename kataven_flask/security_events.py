@@ -1,19 +1,15 @@
-"""What is told as a security event, and how its line is written; pure.
-
-A line is logfmt: `name=value`, the value in double quotes where it has more than plain
-characters. Who sends a request chooses some of the values, so nothing in one of them can end the
-line, begin a field, or drive a terminal.
-"""
+"""What is told as a security event, and what its line has; pure."""
 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
+
+from kataven_flask.log import Entry, Field
 
 
 class Event(StrEnum):
@@ -49,8 +45,8 @@ class Kind:
     level: int = logging.WARNING
 
 
-_SESSION: Final = ("client_key", "session", "user", "endpoint", "request")
-_REQUEST: Final = ("client_key", "origin", "endpoint", "request")
+_SESSION: Final = ("client_key", "session", "user", "endpoint", "request_id")
+_REQUEST: Final = ("client_key", "origin", "endpoint", "request_id")
 
 KINDS: Final[Mapping[Event, Kind]] = MappingProxyType(
     {
@@ -58,11 +54,11 @@ KINDS: Final[Mapping[Event, Kind]] = MappingProxyType(
         Event.SESSION_WITHOUT_RECORD: Kind(_SESSION, ("session",)),
         Event.SESSION_FROM_ANOTHER_ORIGIN: Kind((*_SESSION, "origin"), ("session", "origin")),
         Event.VISITOR_TOKEN_REPLAYED: Kind(
-            ("client_key", "token", "user", "endpoint", "request"), ("token",)
+            ("client_key", "token", "user", "endpoint", "request_id"), ("token",)
         ),
-        Event.TOKEN_INVALID: Kind(("endpoint", "request", "why"), ("endpoint", "why")),
-        Event.SECRET_KEY_WRONG: Kind(("endpoint", "request"), ("endpoint",)),
-        Event.SECRET_KEY_EXPIRED: Kind(("client_key", "endpoint", "request")),
+        Event.TOKEN_INVALID: Kind(("endpoint", "request_id", "why"), ("endpoint", "why")),
+        Event.SECRET_KEY_WRONG: Kind(("endpoint", "request_id"), ("endpoint",)),
+        Event.SECRET_KEY_EXPIRED: Kind(("client_key", "endpoint", "request_id")),
         Event.SECRET_KEY_FROM_BROWSER: Kind(_REQUEST, ("origin",), logging.ERROR),
         Event.SECRET_KEY_AS_CLIENT_KEY: Kind(_REQUEST, ("origin",), logging.ERROR),
         Event.BACKEND_CALLED_BY_BROWSER: Kind(_REQUEST, ("origin", "endpoint")),
@@ -73,7 +69,6 @@ KINDS: Final[Mapping[Event, Kind]] = MappingProxyType(
 """Every event there is: docs/deployment.md says what each means, and what to do."""
 
 ORDER: Final = (
-    "event",
     "tenant",
     "client_key",
     "session",
@@ -82,7 +77,7 @@ ORDER: Final = (
     "origin",
     "endpoint",
     "count",
-    "request",
+    "request_id",
     "why",
     "add",
 )
@@ -94,9 +89,6 @@ OTHERS: Final = "others"
 """Stands for all that aren't told one by one."""
 MAX_TEXT: Final = 512
 """Characters of a value, so that a line is never too long for a pipe or a log."""
-
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/@*+\[\]-]+")
-_SHORT_ESCAPES: Final = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,30 +125,14 @@ class Happening:
         return Happening(self.event, {"client_key": self.client_key, **told})
 
 
-def line(fields: Mapping[str, str]) -> str:
-    """Write the line of an event.
+def entry(event: Event, fields: Mapping[str, Field]) -> Entry:
+    """Make the line of an event.
 
     Args:
+        event: What has happened.
         fields: The fields by their names, of which `ORDER` has all.
 
     Returns:
-        One line in printable characters; fields that are empty aren't in it.
+        The line; fields that are empty aren't in it.
     """
-    return " ".join(f"{name}={quoted(fields[name])}" for name in ORDER if fields.get(name))
-
-
-def quoted(text: str) -> str:
-    """Write a value of logfmt: in quotes, unless every character is plain."""
-    if _PLAIN.fullmatch(text):
-        return text
-    return '"' + "".join(map(_escaped, text)) + '"'
-
-
-def _escaped(character: str) -> str:
-    """Write a character as JSON would, where it can't be printed or has a meaning."""
-    if character in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[character]
-    if character.isprintable():
-        return character
-    units = character.encode("utf-16-be", "surrogatepass")
-    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+    return Entry(event.value, {name: fields[name] for name in ORDER if fields.get(name)})

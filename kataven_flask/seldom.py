@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 
+from kataven_flask.log import Field
+
 
 class Seldom:
     """Writes the first line of a kind at once, and then one in a while with a count of the rest.
 
     Args:
-        write: Writes a line, as a logger's `error` does.
+        write: Writes a line, as `Log.error` does.
         seconds: Between two lines.
         clock: Gives the seconds since some moment.
     """
@@ -29,7 +31,7 @@ class Seldom:
         self._next = clock()
         self._left_out = 0
 
-    def __call__(self, message: str, *arguments: object) -> None:
+    def __call__(self, event: str, **fields: Field) -> None:
         """Write a line, or count it."""
         with self._lock:
             now = self._clock()
@@ -37,7 +39,4 @@ class Seldom:
                 self._left_out += 1
                 return
             self._next, left_out, self._left_out = now + self._seconds, self._left_out, 0
-        if left_out:
-            self._write(f"{message} (and %d more since the last line)", *arguments, left_out)
-        else:
-            self._write(message, *arguments)
+        self._write(event, **fields, **({"left_out": left_out} if left_out else {}))

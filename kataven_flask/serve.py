@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,6 +24,8 @@ from kataven_flask.channels import (
     always,
 )
 from kataven_flask.listening import BACKLOG
+from kataven_flask.log import Log
+from kataven_flask.observer import NOBODY, Observer
 from kataven_flask.places import Bounds, Places
 from kataven_flask.seldom import Seldom
 from kataven_flask.shares import Share
@@ -49,7 +52,7 @@ _OUT_OF_FILES: Final = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 WsgiApp = Callable[..., Any]
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 logging.getLogger("waitress").setLevel(logging.WARNING)  # else a path for each who hangs up
 logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it has a line for each that waits
 
@@ -64,6 +67,8 @@ class Server:
         may_wait: Tells which requests may wait; the others are answered one after another.
         share: This process' share of all connections, where others accept them, too.
         bounds: What clients are granted.
+        observer: Who is told how much there is to do, and what no app was asked.
+        settle: Seconds after the end began in which a request may still come on a kept connection.
     """
 
     def __init__(  # noqa: PLR0913 - an option each
@@ -75,6 +80,8 @@ class Server:
         may_wait: MayWait = always,
         share: Share | None = None,
         bounds: Bounds = Bounds(),  # noqa: B008 - frozen
+        observer: Observer = NOBODY,
+        settle: float = SETTLE,
     ) -> None:
         self._map: dict[int, Any] = {}
         tasks = Tasks(threads, may_wait)
@@ -97,14 +104,18 @@ class Server:
         # Not as an option, of which waitress says that it will go; without it, two packets do.
         self._server.adj.send_bytes = SEND_AT_ONCE
         self._server.in_drain = False
-        self._wake = self._server.pull_trigger
+        self._server.observer = self._observer = observer
+        self._pull = self._server.pull_trigger
         self._server.pull_trigger = lambda: None if tasks.is_reader() else self._wake()
+        self._waking = threading.RLock()  # one that a signal's handler may take once more
+        self._ended = False
         # Not amid a turn: a newcomer may get the number of one who gave way, and what was
         # told of that one would be taken for theirs.
         self._server.handle_accept = self._note_newcomers
         self._newcomers = False
         self._tasks = tasks
         self._share = share
+        self._settle = settle
         self._places = Places(self._server.active_channels, bounds)
         self._next_sweep = 0.0
         self._complain = Seldom(_log.error, _COMPLAINTS)
@@ -123,7 +134,9 @@ class Server:
             self._turn(0.05)
         self._close_idle()
         self._server.task_dispatcher.shutdown(timeout=1)
-        wasyncore.close_all(self._map, ignore_all=True)
+        with self._waking:
+            self._ended = True
+            wasyncore.close_all(self._map, ignore_all=True)
 
     def stop(self) -> None:
         """Ask `run` to end; safe in a signal handler and from another thread."""
@@ -131,9 +144,17 @@ class Server:
             self._stopping = True
             self._wake()
 
+    def _wake(self) -> None:
+        """Have `run` look again, unless it is over: its pipe may be another file by now."""
+        with self._waking:
+            if not self._ended:
+                self._pull()
+
     def _turn(self, timeout: float) -> None:
         if self._share is not None:
             self._share.show(len(self._server.active_channels))
+        tasks = self._tasks
+        self._observer.loaded(len(self._server.active_channels), tasks.active_count, tasks.waiting)
         if (now := time.monotonic()) >= self._next_sweep:
             self._next_sweep = now + SWEEP
             self._places.end_the_late()
@@ -178,7 +199,7 @@ class Server:
         try:
             taken = self._server.accept()
         except OSError as error:
-            self._complain("can't take in a connection: %s; trying on", error.strerror)
+            self._complain("can't take in a connection; trying on", error=str(error.strerror))
             if error.errno not in _OUT_OF_FILES or not self._places.make_room():
                 self._server.accepting = False
             return False
@@ -203,7 +224,7 @@ class Server:
             pass
 
     def _in_flight(self, began: float) -> bool:
-        recently = time.time() - SETTLE
+        recently = time.time() - self._settle
         return any(
             _is_busy(channel) or max(channel.last_activity, began) > recently
             for channel in list(self._server.active_channels.values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import re
 import secrets
 from collections.abc import Callable
@@ -12,7 +11,9 @@ from typing import Final
 from kataven_flask import errors
 from kataven_flask.durations import HOUR
 from kataven_flask.event_log import Person
+from kataven_flask.log import Log
 from kataven_flask.messages import SessionGrant
+from kataven_flask.observer import NOBODY, Observer
 from kataven_flask.registry import KeyRecord
 from kataven_flask.security_events import Event
 from kataven_flask.store import (
@@ -48,7 +49,7 @@ no more forgets nothing that it, or another host's, may be asked for again."""
 
 _MINT: Final = "mint a new one with user-token"
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 def _tell_nobody(*_: object, **__: object) -> None:
@@ -62,14 +63,20 @@ class Sessions:
         store: The state store.
         clock: Gives the seconds since the epoch.
         tell: Tells a security event, as `EventLog.tell` does.
+        observer: Is told what is done.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, tell: Callable[..., None] = _tell_nobody
+        self,
+        store: Store,
+        clock: Clock,
+        tell: Callable[..., None] = _tell_nobody,
+        observer: Observer = NOBODY,
     ) -> None:
         self._store = store
         self._clock = clock
         self._tell = tell
+        self._observer = observer
 
     def now_ms(self) -> int:
         """Return the milliseconds since the epoch."""
@@ -153,12 +160,15 @@ class Sessions:
             keep_until=CLOCK_FAULT + max(claims.exp, now_ms // 1000 + record.tokens.refresh_ttl),
         )
         rotation = self._store.rotate(presented)
+        self._observer.presented(rotation.outcome.name)
         match rotation.outcome:
             case Outcome.REUSED:
                 self._tell_of(Event.REFRESH_TOKEN_REUSED, session)
                 raise errors.ReusedRefreshToken("it was rotated before, so its session is over")
             case Outcome.UNTIMELY:
-                _log.error("this host's clock is behind the one that rotated %s", session.sid)
+                _log.error(
+                    "this host's clock is behind the one that rotated it", session=session.sid
+                )
                 raise errors.ReusedRefreshToken("it was rotated before; use its successor")
             case Outcome.REVOKED:
                 raise errors.RevokedSession("it was ended; begin a new session")
@@ -176,6 +186,7 @@ class Sessions:
         self._store.revoke_session(
             claims.session.sid, keep_until=claims.exp + CLOCK_FAULT, now=int(self._clock())
         )
+        self._observer.ended("session")
 
     def end_session(self, sid: str) -> None:
         """End a session for good, of which its id alone is known."""
@@ -187,6 +198,7 @@ class Sessions:
         now_ms = self.now_ms()
         user = user_digest(tenant_id, user_id)
         self._store.revoke_user(user, at_ms=now_ms, keep_until=_last_exp(now_ms // 1000))
+        self._observer.ended("user")
 
     def end_key(self, client_key: str) -> None:
         """End every session that was begun with a client key before now."""
@@ -207,7 +219,7 @@ class Sessions:
         end = session.auth_time + record.tokens.max_age(session.visitor_type)
         expires_at = min(now + record.tokens.session_ttl, end)
         refresh_expires_at = min(issued + record.tokens.refresh_ttl, end)
-        return SessionGrant(
+        granted = SessionGrant(
             session=session,
             token=tokens.mint_session(SessionClaims(session, new_id("tok"), now, expires_at)),
             expires_at=expires_at,
@@ -217,6 +229,8 @@ class Sessions:
             refresh_expires_at=refresh_expires_at,
             server_time=now,
         )
+        self._observer.minted("refresh" if rotation else session.visitor_type)
+        return granted
 
     def _tell_of(self, event: Event, session: Session) -> None:
         self._tell(

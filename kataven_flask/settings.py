@@ -13,13 +13,23 @@ from kataven_flask.document.member_types import parse_issuer
 from kataven_flask.errors import ConfigurationError
 from kataven_flask.proxies import MAX_HOPS, Proxies
 from kataven_flask.signing import Algorithm
+from kataven_flask.variables import given
+from kataven_flask.whereabouts import (
+    DEFAULT_CONFIG,
+    DEFAULT_INSTANCE,
+    find_config,
+    find_instance,
+)
 
-DEFAULT_CONFIG: Final = Path("config/tenants.yaml")
-DEFAULT_INSTANCE: Final = Path("instance")
 DEFAULT_ISSUER: Final = "http://localhost:5000"
 """Where `flask run` listens."""
 MAX_HSTS: Final = 63_072_000
 """Two years, in seconds; what is longer is a mistake that browsers would remember."""
+_SWITCH: Final = {
+    **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
+    **dict.fromkeys(("0", "false", "f", "no", "n", "off"), False),
+}
+"""How a switch is written, as click reads it for the command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ class Settings:
         watch: Whether edits of the tenants' file are picked up.
         proxies: Whose word on the client's address and scheme is believed; None for nobody's.
         hsts: For how many seconds browsers are told to ask by TLS alone; None to say nothing.
+        log_requests: Whether the log has a line for each request.
         clock: Gives the seconds since the epoch.
     """
 
@@ -46,23 +57,30 @@ class Settings:
     watch: bool = True
     proxies: Proxies | None = None
     hsts: int | None = None
+    log_requests: bool = False
     clock: Callable[[], float] = field(default=time.time, repr=False)
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read `KATAVEN_CONFIG` and the others that the command has as options.
 
+        One that is empty counts as not set.
+
         Raises:
             ConfigurationError: A value can't be used.
         """
-        alg = environ.get("KATAVEN_SIGNING_ALG")
+        alg = given(environ, "KATAVEN_SIGNING_ALG")
+        config = Path(given(environ, "KATAVEN_CONFIG") or find_config(environ))
+        instance = given(environ, "KATAVEN_INSTANCE")
         if alg not in (None, *get_args(Algorithm)):
             raise ConfigurationError(f"KATAVEN_SIGNING_ALG={alg}: write ES256 or EdDSA")
         return cls(
-            config=Path(environ.get("KATAVEN_CONFIG", DEFAULT_CONFIG)),
-            instance=Path(environ.get("KATAVEN_INSTANCE", DEFAULT_INSTANCE)),
-            state=environ.get("KATAVEN_STATE"),
-            issuer=checked_issuer(environ.get("KATAVEN_ISSUER", DEFAULT_ISSUER), "KATAVEN_ISSUER="),
+            config=config,
+            instance=Path(instance) if instance else find_instance(config, environ),
+            state=given(environ, "KATAVEN_STATE"),
+            issuer=checked_issuer(
+                given(environ, "KATAVEN_ISSUER") or DEFAULT_ISSUER, "KATAVEN_ISSUER="
+            ),
             signing_alg=alg,  # type: ignore[arg-type]  # checked above
             proxies=checked_proxies(
                 environ.get("KATAVEN_TRUSTED_PROXIES"),
@@ -70,6 +88,7 @@ class Settings:
                 "KATAVEN_TRUSTED_PROXIES",
             ),
             hsts=_number(environ, "KATAVEN_HSTS", 0, MAX_HSTS),
+            log_requests=_switch(environ, "KATAVEN_LOG_REQUESTS"),
         )
 
     @property
@@ -102,9 +121,17 @@ def checked_proxies(
         raise ConfigurationError(f"{name}: {error}") from error
 
 
+def _switch(environ: Mapping[str, str], name: str) -> bool:
+    text = given(environ, name)
+    try:
+        return text is not None and _SWITCH[text.lower()]
+    except KeyError:
+        raise ConfigurationError(f"{name}={text}: write 1 or 0") from None
+
+
 def _number(environ: Mapping[str, str], name: str, least: int, most: int) -> int | None:
-    text = environ.get(name)
-    if not text:
+    text = given(environ, name)
+    if text is None:
         return None
     number = int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(most)) else -1
     if not least <= number <= most:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import mmap
-import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from kataven_flask.live import Live, Watch, news
+from kataven_flask.live import Live, Watch
+from kataven_flask.log import Log
 
 SPEAKER: Final = 0
 """The place of the process that speaks: the parent, or the only one."""
@@ -20,7 +19,7 @@ _PLACE: Final = struct.Struct("=d?15s")
 """When, whether it is sound, and the revision; written in one go, within a line of the cache."""
 _STRIDE: Final = 64
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +94,18 @@ class Member:
         said = self._board.at(SPEAKER)
         if said is None or (said.revision, said.ok) == (mine.revision, mine.ok):
             if self._odd >= ODD_LOOKS:
-                _log.info("worker %d agrees with the others again", os.getpid())
+                _log.info("this worker agrees with the others again")
             self._odd = 0
             return
         self._odd += 1
         if self._odd == ODD_LOOKS:
-            _log.error("worker %d differs from the others: %s", os.getpid(), news(live))
+            fault = {} if live.fault is None else {"faults": str(live.fault)}
+            _log.error(
+                f"this worker differs from the others in {live.name}",
+                revision=mine.revision,
+                others=said.revision,
+                **fault,
+            )
 
 
 class Company:

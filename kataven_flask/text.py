@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import unicodedata
 from typing import Final
 
+_escape: Final = codecs.getencoder("unicode_escape")
+"""Loaded now: what is to be told may be that no file can be opened."""
 _CONTROLS: Final = {"Cc", "Cs"}
 """Control characters, and halves of surrogate pairs, which are no characters at all."""
 _UNSEEN: Final = _CONTROLS | {"Cf", "Cn", "Co", "Zl", "Zp"}
@@ -39,8 +42,7 @@ def printable(text: str, limit: int | None = None) -> str:
     """
     cut = text if limit is None or len(text) <= limit else text[: limit - 1] + "…"
     return "".join(
-        c.encode("unicode_escape").decode("ascii") if unicodedata.category(c) in _UNSEEN else c
-        for c in cut
+        _escape(c)[0].decode("ascii") if unicodedata.category(c) in _UNSEEN else c for c in cut
     )
 
 

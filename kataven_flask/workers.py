@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 from kataven_flask.listening import turn_away
+from kataven_flask.log import Log
 from kataven_flask.serve import Server
 
 POLL_INTERVAL: Final = 0.25
@@ -25,7 +25,7 @@ RESTART_PAUSE: Final = 0.5
 """Seconds before a worker that died is replaced, so that a fault at the start doesn't spin."""
 _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def run_workers(
     *,
     ready: Callable[[], None],
     idle: Callable[[], None],
-    ended: Callable[[int], None],
+    died: Callable[[], None],
 ) -> int:
     """Run a server in this process, or several in a process each.
 
@@ -57,7 +57,7 @@ def run_workers(
         ready: Called once a signal would end it in order.
         idle: Called now and then in the parent of several, so that a worker that is started
             later begins with what holds by then.
-        ended: Called in the parent of several with the id of each that has ended.
+        died: Called in the parent of several for each that has ended unasked.
 
     Returns:
         The exit status.
@@ -66,7 +66,7 @@ def run_workers(
         (job,) = jobs
         _run_until_signal(job.make_server(), partial(turn_away, job.listener), ready)
         return 0
-    return _Parent(jobs, idle, ended).run(ready)
+    return _Parent(jobs, idle, died).run(ready)
 
 
 def _nothing() -> None:
@@ -88,6 +88,14 @@ def _run_until_signal(
     _ignore_signals()
 
 
+def _exit(status: int) -> NoReturn:
+    """End a process that was forked; what its parent has open, and tidies up, isn't its own."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # None: it was closed from the start
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(status)
+
+
 def _ignore_signals() -> None:
     """Let no second Ctrl-C cut short an end that is already in order."""
     for number in _ENDING:
@@ -98,12 +106,12 @@ class _Parent:
     """Starts the workers, replaces one that dies, and ends them all on a signal."""
 
     def __init__(
-        self, jobs: Sequence[Job], idle: Callable[[], None], ended: Callable[[int], None]
+        self, jobs: Sequence[Job], idle: Callable[[], None], died: Callable[[], None]
     ) -> None:
         self._jobs = jobs
         self._listeners = {job.listener for job in jobs}
         self._idle = idle
-        self._ended = ended
+        self._died = died
         self._children: dict[int, Job] = {}
         self._stopping = False
         # Its writing end is open as long as this process lives, however it ends.
@@ -124,10 +132,12 @@ class _Parent:
             if child not in self._children:
                 continue  # another's, such as what reads the tenants' files
             job = self._children.pop(child)
-            self._ended(child)
             if not self._stopping:
+                self._died()
                 code = os.waitstatus_to_exitcode(status)
-                _log.error("%s %d ended (%d); starting another", job.name, child, code)
+                _log.error(
+                    "a process ended; starting another", job=job.name, child=child, status=code
+                )
                 time.sleep(RESTART_PAUSE)
                 self._fork(job)
         _ignore_signals()
@@ -153,12 +163,10 @@ class _Parent:
             threading.Thread(target=self._stop_with_parent, args=(server, job), daemon=True).start()
             _run_until_signal(server)
             status = 0
-        except Exception:  # noqa: BLE001 - the parent gets the status, the log the rest
-            _log.exception("%s failed", job.name)
+        except Exception as error:  # noqa: BLE001 - the parent gets the status, the log the rest
+            _log.fault("a process failed", error, job=job.name)
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(status)
+            _exit(status)
 
     def _stop_with_parent(self, server: Server, job: Job) -> None:
         os.read(self._alive, 1)  # returns at the end of the file alone

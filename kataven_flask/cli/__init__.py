@@ -9,6 +9,7 @@ from typing import Final
 
 import click
 
+from kataven_flask.cli.environment import RULE, add_variables
 from kataven_flask.cli.manners import EXIT_CODES, PoliteGroup
 
 _COMMANDS: Final = {
@@ -44,6 +45,7 @@ class _Commands(MutableMapping[str, click.Command]):
             command = getattr(import_module(f"kataven_flask.cli.{module}"), module)
             gc.freeze()
             gc.enable()
+            add_variables(command, name)
             self._read[name] = command
         return command
 
@@ -81,7 +83,7 @@ class _Main(PoliteGroup):
     cls=_Main,
     commands=_Commands(_COMMANDS),
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=EXIT_CODES,
+    epilog=f"{EXIT_CODES}\n\n{RULE}",
 )
 @click.version_option(package_name="kataven-flask")
 def main() -> None:

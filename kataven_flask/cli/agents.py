@@ -49,7 +49,7 @@ def add(  # noqa: PLR0913, PLR0917 - an option each
 
     \b
     Examples:
-      kataven-flask agents add acme sales --name "Acme Sales" --auth-mode guest
+      kataven-flask agents add acme returns --name "Acme Returns" --auth-mode user
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
     members = {"display_name": name or agent, "auth_mode": auth_mode}

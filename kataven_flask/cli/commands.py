@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from kataven_flask.settings import DEFAULT_CONFIG
+from kataven_flask.whereabouts import DEFAULT_CONFIG
 
 
 def command(config: Path, *words: str) -> str:

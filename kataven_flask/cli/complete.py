@@ -18,8 +18,8 @@ from click.shell_completion import CompletionItem
 
 from kataven_flask.document.yaml_files import document_files, read_document
 from kataven_flask.errors import KatavenError
-from kataven_flask.settings import DEFAULT_CONFIG
 from kataven_flask.text import visible
+from kataven_flask.whereabouts import find_config
 
 MAX_SIZE: Final = 2 * 1024 * 1024
 """Bytes; a larger file takes longer to read than a person waits for a Tab."""
@@ -54,7 +54,7 @@ def _typed(context: click.Context) -> dict[str, Any]:
 
 def _tenants(typed: Mapping[str, Any]) -> Mapping[str, Any]:
     """Read the tenants as plain data; a faulty document may have any shape."""
-    path = Path(typed.get("config") or os.environ.get("KATAVEN_CONFIG") or DEFAULT_CONFIG)
+    path = Path(typed.get("config") or os.environ.get("KATAVEN_CONFIG") or find_config())
     try:
         if sum(file.stat().st_size for file in document_files(path)) > MAX_SIZE:
             return {}

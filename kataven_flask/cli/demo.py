@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 
 import click
 
 from kataven_flask.assets import example_config
 from kataven_flask.demo.run import DemoSites, run_demo
+from kataven_flask.log_format import log_to
 
 
 @click.command(short_help="Show the whole handshake in your browser.")
@@ -32,16 +35,22 @@ def demo(port: int, config: Path | None) -> None:
 
     Example: kataven-flask demo --port 8000
     """
+    log_to(sys.stderr, "console", logging.getLogger())
     run_demo(config or example_config(), port, _announce)
 
 
 def _announce(sites: DemoSites) -> None:
     click.echo("The demo is up, on this machine alone. Open the shop and follow its text.\n")
-    click.echo(f"  the shop        {sites.shop}   embeds the widget; sign in there")
-    click.echo(f"  a stranger      {sites.stranger}   copied the snippet; is refused")
-    click.echo(f"  the agent       {sites.connect}   verifies sessions by the public keys")
-    click.echo(f"  the sign-in API {sites.api}")
-    click.echo(f"  its tenants     {sites.config}   a copy to edit; see it followed\n")
+    told = (
+        ("the shop", sites.shop, "embeds the widget; sign in there"),
+        ("a stranger", sites.stranger, "copied the snippet; is refused"),
+        ("the agent", sites.connect, "verifies sessions by the public keys"),
+        ("the sign-in API", sites.api, "says who is who; its own page is at /docs"),
+    )
+    width = max(len(address) for _, address, _ in told)
+    for name, address, what in told:
+        click.echo(f"  {name:<15}  {address:<{width}}  {what}")
+    click.echo(f"  its tenants      {sites.config}  a copy to edit; see it followed\n")
     click.echo(
         f"No browser for *.localhost names? Open {sites.shop_plain} instead. Ctrl-C stops it."
     )

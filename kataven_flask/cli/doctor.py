@@ -47,7 +47,13 @@ _MARKS: Final[dict[State, tuple[str, Tone]]] = {
     " asked for.",
 )
 @json_option
-@click.option("-q", "--quiet", is_flag=True, help="Print only what failed; see the exit code.")
+@click.option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    envvar="KATAVEN_QUIET",
+    help="Print only what failed; see the exit code.",
+)
 def doctor(  # noqa: PLR0913 - an option each
     *,
     client_key: str,
@@ -92,7 +98,7 @@ def doctor(  # noqa: PLR0913 - an option each
 
 def _read_secret_key() -> str:
     """Read the secret key from where no shell's history keeps it."""
-    text = os.environ.get(SECRET_KEY_VARIABLE)
+    text = os.environ.get(SECRET_KEY_VARIABLE) or None
     if text is None and sys.stdin.isatty():
         text = click.prompt("Secret key (not shown)", hide_input=True, err=True)
     elif text is None:

@@ -19,9 +19,9 @@ from kataven_flask.cli.output import note, styled
 from kataven_flask.explain import Explanation, Kind, Verdict, add_command, explain
 from kataven_flask.keys import parse_client_key
 from kataven_flask.registry import KeyRecord
-from kataven_flask.settings import DEFAULT_CONFIG
 from kataven_flask.times import iso_utc
 from kataven_flask.typed_origin import TypedOrigin
+from kataven_flask.whereabouts import DEFAULT_CONFIG
 
 _WIDTH: Final = 80
 _ENTRY_COLUMN: Final = 36

@@ -9,6 +9,7 @@ import sys
 from typing import IO, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from kataven_flask.cli.output import fit, styled
 from kataven_flask.errors import KatavenError
@@ -59,11 +60,20 @@ class PoliteGroup(click.Group):
         except KatavenError as error:
             raise _Mistake(fit(str(error))) from error
         except click.ClickException as error:  # which repeats what was typed
+            _name_the_variable(error)
             object.__setattr__(error, "message", fit(error.message))
             raise
         except (click.Abort, KeyboardInterrupt):
             click.echo("\nInterrupted.", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def _name_the_variable(error: click.ClickException) -> None:
+    """Have a value that nobody typed told by the variable that it is from."""
+    if isinstance(error, click.BadParameter) and error.ctx and error.param and error.param.name:
+        source = error.ctx.get_parameter_source(error.param.name)
+        if source is ParameterSource.ENVIRONMENT:
+            error.param_hint = str(error.param.envvar)
 
 
 def _in_words(error: OSError) -> str:

@@ -41,7 +41,7 @@ def add(
     \b
     Examples:
       kataven-flask origins add pk_live_acme_… https://www.acme.com
-      kataven-flask origins add pk_live_acme_… "*.acme.com" https://acme.com:8443
+      kataven-flask origins add pk_live_acme_… "*.acme.net" https://acme.com:8443
     """  # noqa: D301 - click's own mark for lines that it mustn't join
     editor = Editor(config, dry_run, quiet)
     change = editor.change(lambda registry: add_origins(find_record(registry, client_key), entries))

@@ -12,7 +12,13 @@ from typing import Any, Final
 import click
 
 from kataven_flask.cli.commands import command
-from kataven_flask.cli.options import config_option, instance_option, json_option, quiet_option
+from kataven_flask.cli.options import (
+    Text,
+    config_option,
+    instance_option,
+    json_option,
+    quiet_option,
+)
 from kataven_flask.cli.output import note, print_json, styled, table
 from kataven_flask.cli.reading import read_tenants
 from kataven_flask.cli.token_words import (
@@ -58,6 +64,7 @@ def tokens() -> None:
 @instance_option
 @click.option(
     "--issuer",
+    type=Text(),
     envvar="KATAVEN_ISSUER",
     show_envvar=True,
     help="The server's --issuer, where the file names none.  [default: not compared]",

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from flask import Flask, Response, jsonify, request
 from flask_cors import CORS
-from werkzeug.exceptions import HTTPException, ServiceUnavailable
+from werkzeug.exceptions import HTTPException
 
-from kataven_flask.verify import InvalidSession, KeysUnavailableError, SessionVerifier
+from kataven_flask.verify import SessionVerifier
+from kataven_flask.verify.flask import require_session
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,16 +39,6 @@ WIT: Final[Mapping[str, str]] = {
 """A word in the message, and what the agent makes of it; the first that fits."""
 
 
-class Unauthorized(Exception):
-    """The request carries no session that this agent can accept."""
-
-    def __init__(self, reason: str, error: str | None = "invalid_token") -> None:
-        """Keep a reason that is safe to send, and the error code of RFC 6750, section 3.1."""
-        super().__init__(reason)
-        self.reason = reason
-        self.error = error
-
-
 def create_connect(*, jwks_url: str, issuer: str, audience: str) -> Flask:
     """Create the agent.
 
@@ -74,11 +65,10 @@ def create_connect(*, jwks_url: str, issuer: str, audience: str) -> Flask:
         return Response(ABOUT, mimetype="text/plain")
 
     @app.post("/connect")
-    def connect() -> Response:
-        visitor = _visitor(verifier)
+    @require_session(verifier)
+    def connect(visitor: Session) -> Response:
         return _answer({"reply": reply_to(visitor, _message()), "visitor": _card(visitor)})
 
-    app.register_error_handler(Unauthorized, _unauthorized)
     app.register_error_handler(HTTPException, _http_error)
     return app
 
@@ -103,25 +93,6 @@ def _shortened(message: str, limit: int = 80) -> str:
     return message if len(message) <= limit else message[: limit - 1] + "…"
 
 
-def _visitor(verifier: SessionVerifier) -> Session:
-    authorization = request.authorization
-    if authorization is None or authorization.type != "bearer" or not authorization.token:
-        # RFC 6750, section 3.1: no error code where no credentials were given at all.
-        reason = "send a session token as a bearer token"
-        raise Unauthorized(reason, error=None)
-    try:
-        visitor = verifier.verify(authorization.token)
-    except InvalidSession as error:
-        reason = "this session token isn't valid, or not any longer"
-        raise Unauthorized(reason) from error
-    except KeysUnavailableError as error:
-        raise ServiceUnavailable(str(error)) from error
-    if visitor.origin != request.headers.get("Origin"):
-        reason = "this session token was made for another origin"
-        raise Unauthorized(reason)
-    return visitor
-
-
 def _message() -> str:
     body = request.get_json(force=True, silent=True)
     message = body.get("message") if isinstance(body, dict) else None
@@ -143,16 +114,6 @@ def _card(visitor: Session) -> dict[str, str | None]:
         "name": visitor.name,
         "guest_id": visitor.guest_id,
     }
-
-
-def _unauthorized(refusal: Unauthorized) -> Response:
-    answer = _answer({"error": refusal.error or "missing_token", "detail": refusal.reason})
-    answer.status_code = HTTPStatus.UNAUTHORIZED
-    challenge = 'Bearer realm="connect"'
-    if refusal.error is not None:
-        challenge += f', error="{refusal.error}", error_description="{refusal.reason}"'
-    answer.headers["WWW-Authenticate"] = challenge
-    return answer
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:

@@ -25,7 +25,8 @@ _DESCRIPTION: Final = (
     "Signs visitors of an embeddable chat or voice widget in: guests, and users whom your backend"
     " vouches for. An error is a plain string, fixed words and then what exactly was wrong; send"
     " `Accept: application/problem+json` for an object (RFC 9457). Every error has `X-Error-Code`"
-    " and `X-Request-Id`. An answer has the members that stand here and no others."
+    " and `X-Request-Id`. An answer has the members that stand here and no others; that of a later"
+    " version may have more, so ignore what you don't know."
 )
 _SECRET_KEY: Final = {
     "type": "http",

@@ -187,10 +187,19 @@ def _part(description: str, properties: JsonObject) -> JsonObject:
     return {
         "type": "object",
         "description": description,
-        "required": ["ok"],
+        "required": ["is", "ok", "since"],
         "properties": {
+            "is": shown("What this part is.", 200),
             "ok": {"type": "boolean"},
+            "since": {
+                "type": "string",
+                "format": "date-time",
+                "description": "Since when it is so; of the tenants' file that is sound, since when"
+                " this revision is in force, and of the key, since when it signs.",
+            },
             "error": shown("What is wrong, where `ok` is false.", 200),
+            "do": shown("What to do about it.", 300),
+            "see": shown("Where the documentation says more.", 100),
             **properties,
         },
         "additionalProperties": False,

@@ -8,6 +8,8 @@ from typing import Final, Protocol, runtime_checkable
 
 SHARDS: Final = tuple(f"{number:02x}" for number in range(256))
 """What a visitor's entries have in common, so that a cluster keeps them on one node."""
+REMEMBERS_NOTHING: Final = "state store remembers nothing; what is older is refused"
+"""What the log has of a store that lost its data, whoever meets it first."""
 CLOCK_SKEW_MS: Final = 10_000
 """Milliseconds that two hosts' clocks may differ."""
 

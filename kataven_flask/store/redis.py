@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -16,8 +15,10 @@ import redis
 from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from kataven_flask.errors import StoreError
+from kataven_flask.log import Log
 from kataven_flask.store.base import (
     CLOCK_SKEW_MS,
+    REMEMBERS_NOTHING,
     SHARDS,
     Hit,
     Outcome,
@@ -44,7 +45,7 @@ _SINCE_KEPT: Final = 10 * 365 * 24 * 3600
 _PING_KEPT: Final = 60
 """Seconds."""
 
-_log = logging.getLogger(__name__)
+_log = Log(__name__)
 
 
 class RedisStore:
@@ -186,7 +187,10 @@ class RedisStore:
             self._ahead_ms = int(clock_ms) - time.monotonic() * 1000
             if outcome == "BEGIN":
                 self._note_since_ms(presented.now_ms + CLOCK_SKEW_MS)
-                _log.warning("%s remembers nothing; what is older is refused", self._address)
+                _log.warning(
+                    REMEMBERS_NOTHING,
+                    store=str(self._address),
+                )
             elif outcome != "LATE":
                 return [outcome, *rest]
         raise StoreError(f"{self._address}: it is too slow, or forgets what is written to it")
@@ -223,9 +227,9 @@ class RedisStore:
         policy = memory.get("maxmemory_policy", "noeviction")
         if policy != "noeviction":
             _log.warning(
-                "%s may evict what must be remembered (%s); set maxmemory-policy noeviction",
-                self._address,
-                policy,
+                "state store may evict what must be remembered; set maxmemory-policy noeviction",
+                store=str(self._address),
+                policy=policy,
             )
 
     @contextmanager
