@@ -1,0 +1,1 @@
+"""What stands in the documentation is run: each block, each command, each name of a file."""
