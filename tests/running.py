@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Final
@@ -21,6 +21,8 @@ from tests.canary import hear_output
 COMMAND: Final = str(Path(sys.executable).with_name("kataven-flask"))
 BOUND: Final = 15
 """Seconds after which a process that should have spoken or ended is given up."""
+PORTS: Final = range(10_000, 20_000)
+_given: Final[set[int]] = set()
 
 
 def wait_until(condition: Callable[[], bool], what: str, bound: float = BOUND) -> None:
@@ -35,17 +37,31 @@ def free_port(*further: int) -> int:
     """Return a port of loopback that nobody listens on, nor so many numbers further up.
 
     It is below those that a kernel gives to clients: whoever is refused there while its
-    server is down doesn't take it.
+    server is down doesn't take it. It is given once, and of this process' own share: between the
+    look and the server's start no other test takes it.
     """
+    share = own_ports(os.environ)
     while True:
-        port = 10_000 + secrets.randbelow(10_000)
+        port = secrets.choice(share)
+        numbers = {port, *(port + each for each in further)}
+        if numbers & _given:
+            continue
         try:
-            for number in (port, *(port + each for each in further)):
+            for number in numbers:
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", number))
         except OSError:
             continue
+        _given.update(numbers)
         return port
+
+
+def own_ports(environ: Mapping[str, str]) -> range:
+    """Return the ports that are this process', of all that run tests at the same time."""
+    workers = int(environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    size = len(PORTS) // workers
+    return PORTS[worker * size : (worker + 1) * size]
 
 
 class Running:
