@@ -1,23 +1,23 @@
 # `make demo` and `make test` do all the set-up on a fresh machine.
 PYTHON ?= python3
 VENV   ?= .venv
+# Tests at a time: one more than a small machine has cores, as each waits for a part of its time.
+AT_ONCE ?= 3
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test test-faults check lint audit bench browser services peers lock widget wheel clean
+.PHONY: demo test test-faults check lint audit bench browser services elsewhere peers lock widget reference docs wheel dist clean
 
 demo: $(READY)
 	$(BIN)/kataven-flask demo
 
-# The browser's tests run two at a time, as each mostly waits.
-test: $(READY) browser services
-	$(BIN)/python -m pytest tests
-	$(BIN)/python -m pytest e2e -n 2 --dist loadfile
+test: $(READY) browser services elsewhere
+	$(BIN)/python -m pytest tests -n $(AT_ONCE) --dist worksteal
+	$(BIN)/python -m pytest e2e -n $(AT_ONCE) --dist loadfile
 
-# Races between servers, servers killed under load, Redis and SQLite broken in every way. Three at
-# a time, as each mostly waits.
+# Races between servers, servers killed under load, Redis and SQLite broken in every way.
 test-faults: $(READY) services
-	$(BIN)/python -m pytest -m faults -n 3
+	$(BIN)/python -m pytest -m faults -n $(AT_ONCE)
 
 check: lint audit test
 
@@ -47,6 +47,10 @@ browser: $(READY)
 services:
 	sh tests/install-services.sh
 
+# What verifies our tokens in other languages. What can't be had is said, and its tests are skipped.
+elsewhere:
+	sh tests/verify_elsewhere/install.sh
+
 peers: $(READY)
 	sh benchmarks/install.sh "$(abspath $(BIN))/python"
 
@@ -54,7 +58,7 @@ lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
 	  --custom-compile-command "make lock" --output-file requirements.lock
-	echo 'hatchling>=1.27' | uv pip compile pyproject.toml - --extra redis --universal \
+	printf 'hatch-fancy-pypi-readme>=25.1\nhatchling>=1.27\n' | uv pip compile pyproject.toml - --extra redis --universal \
 	  --python-version 3.11 --constraints requirements.lock \
 	  --generate-hashes --no-emit-index-url --no-annotate --upgrade --quiet \
 	  --custom-compile-command "make lock" --output-file requirements-server.lock
@@ -72,8 +76,23 @@ widget: $(READY)
 	rm -f static/widget/v1.*.js.gz
 	$(BIN)/python -m kataven_flask.widget
 
+# The pages of docs/ that are made from the code: the tenants' file, the command, the variables.
+reference: $(READY)
+	$(BIN)/python -m docsite
+
+# The documentation as a site, in build/docs: files that any web server can serve.
+docs: $(READY)
+	$(BIN)/python -m sphinx -W -n --keep-going -q -E -c docsite -d build/doctrees . build/docs
+	@echo "Look at it: $(BIN)/python -m http.server --bind 127.0.0.1 --directory build/docs 8080"
+
 wheel: $(READY)
 	$(BIN)/python -m hatchling build
 
+# Both archives, and whether an index would take them.
+dist: wheel
+	$(BIN)/python -m twine check --strict dist/*
+	$(BIN)/python -m check_wheel_contents dist/*.whl
+
 clean:
-	rm -rf $(VENV) benchmarks/.venv benchmarks/peers/node_modules dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf tests/verify_elsewhere/node_modules tests/verify_elsewhere/vendor
+	rm -rf $(VENV) benchmarks/.venv benchmarks/peers/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

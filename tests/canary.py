@@ -67,6 +67,10 @@ class Canary:
         """Tell each secret that was said, and where; then forget all."""
         said, secrets = self._said, self._secrets
         self._said, self._secrets = {}, {USER_ID: "user_id"}
+        all_that_was_said = "\0".join(
+            said
+        )  # nearly always there is nothing in it, which is told fast
+        secrets = {secret: what for secret, what in secrets.items() if secret in all_that_was_said}
         found = []
         for text, where in said.items():
             found += [

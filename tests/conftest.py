@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kataven_flask.assets import example_config
+from tests.archives import ROOT, Built, build
 from tests.canary import hear_reprs, silence
 from tests.desk import Desk
 from tests.redis_server import running_redis
@@ -58,6 +59,12 @@ def tracked() -> set[str]:
     if listed.returncode:
         pytest.skip("this isn't a git checkout")
     return set(listed.stdout.splitlines())
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """Return both archives of this checkout."""
+    return build(ROOT, tmp_path_factory.mktemp("dist"))
 
 
 @pytest.fixture(params=["sqlite", "redis"])

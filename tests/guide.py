@@ -1,11 +1,12 @@
-"""What stands between the fences of two pages of `docs/`, for the tests that run it."""
+"""What stands between the fences of three pages of `docs/`, for the tests that run it."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
+
+from tests.docs.blocks import is_dead, name_of, read
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 PAGE: Final = (DOCS / "onboarding.md").read_text()
@@ -13,13 +14,11 @@ WIDGET_PAGE: Final = (DOCS / "widget.md").read_text()
 
 
 def _fenced(page: str) -> list[tuple[str, str]]:
-    fence = re.compile(r"(?ms)^```(?P<language>\w*)\n(?P<text>.*?)^```$")
-    return [(match["language"], match["text"]) for match in fence.finditer(page)]
+    return [(block.language, block.text) for block in read("docs/page.md", page).blocks]
 
 
 def _named(fenced: list[tuple[str, str]]) -> dict[str, str]:
-    first = re.compile(r"(?:#|//|<!--|<\?php //) (\S+\.\w+)")
-    return {match[1]: text for _, text in fenced if (match := first.match(text))}
+    return {name: text for _, text in fenced if (name := name_of(text))}
 
 
 FENCED: Final = _fenced(PAGE)
@@ -28,24 +27,13 @@ FILES: Final = _named(FENCED)
 """The blocks whose first line is a comment with a file's name, by that name."""
 WIDGET_FENCED: Final = _fenced(WIDGET_PAGE)
 WIDGET_FILES: Final = _named(WIDGET_FENCED)
+VERIFY_FILES: Final = _named(_fenced((DOCS / "verify.md").read_text()))
 
 
-def anchors(text: str) -> set[str]:
-    """Return the names that a page's headings can be linked by."""
-    headings = re.findall(r"(?m)^#+ (.+)$", re.sub(r"(?ms)^```.*?^```", "", text))
-    return {re.sub(r"[^a-z0-9 -]", "", each.lower()).replace(" ", "-") for each in headings}
-
-
-def dead_links(page: str) -> list[str]:
-    """Return the links of a page under `docs/` that lead nowhere."""
-    dead = []
-    for target in re.findall(r"\]\(([^)]+)\)", page):
-        name, _, anchor = target.partition("#")
-        file = DOCS / name
-        there = not name or file.is_file()
-        if not there or (anchor and anchor not in anchors(file.read_text() if name else page)):
-            dead.append(target)
-    return dead
+def dead_links(text: str) -> list[str]:
+    """Return the links of a page under `docs/` that lead nowhere; other sites aren't asked."""
+    page = read("docs/page.md", text)
+    return [target for target in page.links if is_dead(page, target)]
 
 
 def write_file(folder: Path, name: str, files: Mapping[str, str] = FILES) -> Path:

@@ -11,6 +11,12 @@ import pytest
 _FIELD: Final = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^\s"=\\]+)')
 
 
+def read_line(line: str) -> dict[str, str]:
+    """Return the event of a line and its fields, and fail the test where anything else is in it."""
+    event, _, rest = line.partition(" ")
+    return {"event": event, **read_fields(rest)}
+
+
 def read_fields(line: str) -> dict[str, str]:
     """Return the fields of a line, and fail the test where anything else is in it."""
     pairs = _FIELD.findall(line)
@@ -23,5 +29,5 @@ def told(caplog: pytest.LogCaptureFixture, event: str = "") -> list[dict[str, st
     """Return the security events that were logged since the last time, and forget them."""
     lines = [each.getMessage() for each in caplog.records if each.name == "kataven_flask.security"]
     caplog.clear()
-    every = [read_fields(line) for line in lines]
+    every = [read_line(line) for line in lines]
     return [fields for fields in every if fields["event"] == event or not event]

@@ -25,6 +25,9 @@ _OWN: Final = (
 """Makes the terminal that a process reads the one that its Ctrl-C comes from, and heeds it, which
 what is started in the background doesn't."""
 
+_OF_ANOTHER: Final = {"COLUMNS", "LINES"}
+"""What tells the size of the terminal that the tests were started on."""
+
 
 class Terminal:
     """A terminal that a command runs on.
@@ -81,12 +84,13 @@ def terminal(command: Sequence[str], columns: int = 80, **environ: str) -> Itera
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    inherited = {name: text for name, text in os.environ.items() if name not in _OF_ANOTHER}
     process = subprocess.Popen(
         [sys.executable, "-c", _OWN, *command],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm", **environ},
+        env={**inherited, "TERM": "xterm", **environ},
     )
     os.close(theirs)
     try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 
 from kataven_flask.demo.connect import reply_to
@@ -20,7 +22,11 @@ from kataven_flask.verify import Session
     ids=["name", "email", "id", "nothing but blanks", "guest"],
 )
 def test_a_visitor_is_called_by_what_is_known(
-    visitor_id: str, visitor_type: str, name: str | None, email: str | None, called: str
+    visitor_id: str,
+    visitor_type: Literal["guest", "user"],
+    name: str | None,
+    email: str | None,
+    called: str,
 ) -> None:
     """The agent has an answer for everybody whom a tenant may vouch for."""
     visitor = Session(

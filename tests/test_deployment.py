@@ -594,7 +594,8 @@ def parse_command(words: list[str]) -> None:
         name, *arguments = arguments
         assert name in command.commands, f"no such command: {shlex.join(words)}"
         command = command.commands[name]
-    with command.make_context(name, arguments):
+    whole = click.Context(main, **main.context_settings)  # a command keeps what it's first asked by
+    with command.make_context(name, arguments, parent=whole):
         pass
 
 
@@ -622,7 +623,7 @@ def test_every_block_for_the_shell_is_sound() -> None:
 def test_every_file_that_is_installed_is_in_the_repository() -> None:
     """What the page copies to its place is where it says."""
     sources = set(re.findall(r"sudo install -m \d+ (?:-g kataven )?((?:config|docs)/\S+) ", PAGE))
-    assert len(sources) == 6
+    assert len(sources) == 7
     assert [path for path in sources if not (DOCS.parent / path).is_file()] == []
 
 

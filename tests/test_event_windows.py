@@ -12,7 +12,7 @@ from kataven_flask.event_windows import MAX_APART, MAX_OF_EVENT, PERIOD, News, T
 from kataven_flask.security_events import KINDS, Event, Happening
 from tests.support import KEY
 
-EVERY_FIELD = ("session", "user", "token", "origin", "endpoint", "request", "why")
+EVERY_FIELD = ("session", "user", "token", "origin", "endpoint", "request_id", "why")
 
 
 def refused(origin: str, client_key: str = KEY) -> Happening:

@@ -21,21 +21,39 @@ LAYERS = [
         "document.notices",
         "errors",
         "assets",
+        "capacity",
         "hardening",
         "headers",
         "look_alikes",
+        "observer",
         "packing",
-        "security_events",
-        "seldom",
         "shares",
         "text",
         "times",
         "traces",
         "turns",
-        "verify",
+        "variables",
     ],
-    ["origins", "keys", "body", "durations", "event_pipe", "event_windows", "places", "proxies"],
-    ["doctor.target", "doctor.wire", "entry"],
+    ["log"],
+    ["security_events", "seldom"],
+    ["verify.fetching", "verify.jwks", "verify.refusals"],
+    ["verify.bearer", "verify.key_cache", "verify.session", "verify.sockets"],
+    ["verify.answers", "verify.verifier"],
+    ["verify", "verify.aio", "verify.flask", "verify.wsgi"],
+    ["verify.asgi"],
+    [
+        "origins",
+        "keys",
+        "body",
+        "durations",
+        "event_pipe",
+        "event_windows",
+        "metric_files",
+        "places",
+        "proxies",
+    ],
+    ["doctor.target", "doctor.wire", "entry", "log_format", "request_ids"],
+    ["measuring", "request_log"],
     ["doctor.words"],
     ["doctor.browser"],
     ["doctor.steps"],
@@ -57,10 +75,11 @@ LAYERS = [
     ["reader"],
     ["reading"],
     ["document.advice", "key_ring_file", "snippet", "user_hash", "widget"],
-    ["document.editing"],
+    ["document.editing", "whereabouts"],
     ["document.config_file"],
     ["live"],
     ["standing"],
+    ["counted", "gauges"],
     ["tokens", "settings", "doctor", "refused_origins"],
     ["recognition"],
     ["store.base", "store.redis_url", "store.sqlite_file"],
@@ -90,8 +109,10 @@ LAYERS = [
     ["openapi.written"],
     ["openapi.routes"],
     ["app", "channels", "listening"],
-    ["serve", "admin", "wsgi"],
+    ["serve", "admin", "starting"],
+    ["wsgi"],
     ["workers"],
+    ["showing"],
     ["demo", "demo.pages", "demo.backend", "demo.own_file"],
     ["demo.elsewhere"],
     ["demo.connect", "demo.shop", "demo.stranger"],
@@ -99,13 +120,14 @@ LAYERS = [
     [
         "cli.commands",
         "cli.complete",
+        "cli.environment",
         "cli.key_choice",
         "cli.options",
         "cli.output",
         "cli.progress",
         "cli.token_words",
     ],
-    ["cli.changes", "cli.explanation", "cli.manners", "cli.reading"],
+    ["cli.announcement", "cli.changes", "cli.explanation", "cli.manners", "cli.reading"],
     [
         "cli.agents",
         "cli.check",
@@ -123,6 +145,15 @@ LAYERS = [
         "cli.tokens",
     ],
     ["cli"],
+    ["testing.clock", "testing.faults", "testing.files", "testing.tenants", "testing.calls"],
+    ["testing.seen", "testing.store"],
+    ["testing.front"],
+    ["testing.server"],
+    ["testing.minting", "testing.happenings"],
+    ["testing.tokens"],
+    ["testing.kataven"],
+    ["testing", "testing.control"],
+    ["testing.__main__", "pytest_plugin"],
 ]
 """From the ground up; a module imports from layers below its own alone."""
 
@@ -135,21 +166,31 @@ MAY_IMPORT_NOTHING_OF_OURS = [
     "look_alikes",
     "packing",
     "proxies",
-    "security_events",
     "text",
     "times",
-    "verify",
+    "variables",
     "store.base",
 ]
 
 KNOWN_TO = {
-    "flask": {"answers", "api", "app", "cors", "demo", "incoming", "openapi", "wsgi"},
+    "flask": {
+        "answers",
+        "api",
+        "app",
+        "cors",
+        "demo",
+        "incoming",
+        "openapi",
+        "testing",
+        "verify.flask",
+        "wsgi",
+    },
     "flask_cors": {"cors", "demo"},
     "werkzeug": {"api", "app", "demo"},
     "jinja2": {"openapi"},
     "markupsafe": {"openapi"},
     "jwt": {"tokens", "verify"},
-    "itsdangerous": {"tokens"},
+    "itsdangerous": {"testing", "tokens"},
     "cryptography": {"signing"},
     "pydantic": {
         "durations",
@@ -167,7 +208,8 @@ KNOWN_TO = {
         "document.yaml_words",
     },
     "confusable_homoglyphs": {"look_alikes"},
-    "prometheus_client": {"metrics", "admin"},
+    "prometheus_client": {"admin", "counted", "gauges", "metrics"},
+    "structlog": {"log_format"},
     "idna": {"origins"},
     "publicsuffixlist": {"origins"},
     "limits": {"throttle", "windows"},
@@ -178,6 +220,7 @@ KNOWN_TO = {
     "click": {"cli"},
     "redis": {"store.redis", "store.redis_connections"},
     "sqlite3": {"store.sqlite", "store.sqlite_file", "store.sqlite_rows"},
+    "pytest": {"pytest_plugin"},
     "hmac": {"keys", "user_hash"},
 }
 """Each library, and the modules and packages of ours that may know it."""
@@ -238,6 +281,13 @@ def test_the_ground(name: str) -> None:
     assert imported_of_ours(name) == set()
 
 
+def test_what_verifies_stands_alone() -> None:
+    """A `/connect` service that takes `kataven_flask.verify` needs no other part of the package."""
+    for name in (name for name in MODULES if name.partition(".")[0] == "verify"):
+        for other in imported_of_ours(name):
+            assert other.startswith("verify."), f"{name} imports {other}"
+
+
 @in_every_module
 def test_libraries_stay_where_they_belong(name: str) -> None:
     """A library is known to the modules that it is for, and to no other."""
@@ -270,11 +320,18 @@ def test_the_list_is_no_longer_than_the_truth(library: str, modules: list[str]) 
     ("module", "absent"),
     [
         ("kataven_flask", ["flask", "jwt", "pydantic", "yaml"]),
-        ("kataven_flask.verify", ["flask", "pydantic", "yaml", "itsdangerous"]),
+        ("kataven_flask.verify", ["flask", "pydantic", "yaml", "itsdangerous", "asyncio"]),
+        ("kataven_flask.verify.wsgi", ["flask", "werkzeug", "asyncio"]),
+        ("kataven_flask.verify.asgi", ["flask", "werkzeug", "starlette"]),
         ("kataven_flask.handshake", ["flask", "werkzeug", "waitress", "click"]),
         ("kataven_flask.registry", ["flask", "jwt", "itsdangerous"]),
         ("kataven_flask.origins", ["flask", "jwt", "pydantic", "yaml"]),
-        ("kataven_flask.cli", ["prometheus_client"]),
+        ("kataven_flask.cli", ["prometheus_client", "structlog"]),
+        ("kataven_flask.cli.serve", ["prometheus_client"]),
+        (
+            "kataven_flask.pytest_plugin",
+            ["flask", "jwt", "pydantic", "structlog", "waitress", "yaml"],
+        ),
     ],
 )
 def test_what_an_import_brings_along(module: str, absent: list[str]) -> None:

@@ -12,38 +12,17 @@ from typing import Final
 from click.testing import CliRunner
 
 from kataven_flask.cli import main
+from tests.docs.terminal import lasting, steps
 from tests.guide import FENCED, PAGE
 from tests.running import BOUND, COMMAND, running
 
 SESSION: Final = "".join(text for language, text in FENCED if language == "console")
 """What the page shows of a terminal, from its top to its end."""
-STEPS: Final = [
-    (command, said)
-    for command, _, said in (step.partition("\n") for step in re.split(r"(?m)^\$ ", SESSION)[1:])
-]
-"""Each command, and what the page has it say."""
-CHANGES: Final = [
-    (r"[ps]k_(live|test)_bikes_\w+", r"KEY"),
-    (r"secret [0-9a-f]{12}", "secret DIGITS"),
-    (r"revision [0-9a-f]+", "revision"),
-    (r" +\d+ ms", " MS"),
-    (r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "TIME"),
-    (r"127\.0\.0\.1:\d+", "SERVER"),
-    (r"\d+ kB", "SIZE"),
-]
-"""What is another thing in each run."""
-
-
-def lasting(text: str) -> str:
-    """Return what is the same in each run."""
-    for pattern, words in CHANGES:
-        text = re.sub(pattern, words, text)
-    return text
 
 
 def test_the_commands_of_the_page_say_what_it_says(tmp_path: Path) -> None:
     """One after the other, in an empty folder, with a server beside them from the second on."""
-    (first, said), *others = STEPS
+    (first, said), *others = steps(SESSION)
     environ = {**os.environ, "PATH": f"{Path(COMMAND).parent}:{os.environ['PATH']}"}
     answer = run(first, tmp_path, environ)
     assert lasting(answer) == lasting(said)

@@ -197,8 +197,8 @@ def test_the_log_says_it_once_a_minute(
         held.end_the_late()
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 2
-    assert f"{AT_ONCE} that waited were closed" in lines[0]
-    assert f"{3 * AT_ONCE} that waited were closed" in lines[1]
+    assert f"closed_for_newcomers={AT_ONCE} " in lines[0]
+    assert f"closed_for_newcomers={3 * AT_ONCE} " in lines[1]
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 

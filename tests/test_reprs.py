@@ -38,6 +38,7 @@ PUBLIC: Final = {
     "tenants.Agent.display_name": "every page shows it",
     "tenants.ClientKey.name": "the operator's own",
     "tenants.Tenant.name": "a company's",
+    "testing.tenants.Wish.name": "a company's",
     "workers.Job.name": "a process'",
 }
 """Fields that sound as if, and why they are shown; a new one is either hidden or named here."""

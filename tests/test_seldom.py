@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kataven_flask.log import Entry
 from kataven_flask.seldom import Seldom
 from tests.support import FrozenClock
 
@@ -9,13 +10,13 @@ from tests.support import FrozenClock
 def test_the_first_comes_at_once_and_the_rest_is_counted() -> None:
     """However often there is reason for a line, one comes in ten seconds, and none is lost."""
     clock, lines = FrozenClock(), list[str]()
-    complain = Seldom(lambda text, *words: lines.append(text % words), 10, clock)
+    complain = Seldom(lambda event, **fields: lines.append(str(Entry(event, fields))), 10, clock)
     for number in range(5):
-        complain("%s is away", f"store {number}")
-    assert lines == ["store 0 is away"]
+        complain("it is away", store=number)
+    assert lines == ["it is away store=0"]
     clock.move(10)
-    complain("%s is away", "the store")
-    assert lines[1:] == ["the store is away (and 4 more since the last line)"]
+    complain("it is away", store=5)
+    assert lines[1:] == ["it is away store=5 left_out=4"]
     clock.move(10)
-    complain("%s is away", "it")
+    complain("it is away")
     assert lines[2:] == ["it is away"]

@@ -279,7 +279,7 @@ def test_no_file_for_a_newcomer_ends_nothing(
             assert line.ask("/prompt")[0] == "200 OK"
     assert tries[5] - tries[0] > 0.2
     assert [record.getMessage() for record in caplog.records] == [
-        "can't take in a connection: Too many open files; trying on"
+        'can\'t take in a connection; trying on error="Too many open files"'
     ]
 
 

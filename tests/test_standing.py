@@ -67,7 +67,7 @@ def test_an_edit_is_told_once(
     config.write_text(yaml.safe_dump(document(audience="second")))
     family.look("worker", "parent")
     revision = family.parent.current.revision
-    assert told(caplog) == [f"config revision {revision} is in force"]
+    assert told(caplog) == [f"config is in force revision={revision}"]
     assert family.worker.current.audience == "second"
 
 
@@ -78,7 +78,7 @@ def test_a_fault_is_told_once(
     config.write_text(FAULTY)
     family.look("worker", "parent", times=3 * ODD_LOOKS)
     revision = family.parent.current.revision
-    assert told(caplog) == [f"config refused; revision {revision} stays in force:"]
+    assert told(caplog) == [f"config refused; the last good one stays in force revision={revision}"]
     assert not any(standing.ok for standing in family.board)
 
 
@@ -92,7 +92,8 @@ def test_who_differs_says_so_once(
     assert told(caplog) == []
     family.look("worker", times=ODD_LOOKS)
     (line,) = told(caplog)
-    assert "differs from the others: config refused" in line
+    assert line.startswith("this worker differs from the others in config revision=")
+    assert "tenants.acme.name: must be text" in caplog.text
     config.write_text(sound)
     family.look("worker")
     assert "agrees with the others again" in told(caplog)[1]
@@ -108,11 +109,10 @@ def test_who_is_behind_says_so(
     family.look("parent")
     family.worker._fingerprint = lambda: family.worker._taken  # noqa: SLF001 - it sees no edit
     family.look("worker", times=ODD_LOOKS)
-    assert f"differs from the others: config revision {old} is in force" in told(caplog)[1]
-    assert [standing.revision for standing in family.board] == [
-        family.parent.current.revision,
-        old,
-    ]
+    new = family.parent.current.revision
+    differs = f"this worker differs from the others in config revision={old} others={new}"
+    assert told(caplog)[1] == differs
+    assert [standing.revision for standing in family.board] == [new, old]
 
 
 def test_nobody_speaks_before_an_edit_has_had_its_time() -> None:

@@ -175,7 +175,7 @@ def test_two_workers_and_their_parent(tmp_path: Path) -> None:
     with running(*command, cwd=tmp_path, TMPDIR=str(tmp_path)) as server:
         server.port()
         file.write_text(text(*names, number=1, version=1))
-        server.wait_for(f"config revision {load_registry(file).revision} is in force")
+        server.wait_for(f"config is in force.*{load_registry(file).revision}")
         file.write_text(text(*names, number=2, version=1).replace("tenant007 002", ""))
         server.wait_for(r"tenants\.tenant007\.name: must be text, but is empty")
         assert server.end() == 0

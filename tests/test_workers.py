@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import pytest
 
-from tests.running import wait_until
+from tests.running import BOUND, wait_until
 from tests.test_serve import ask, children, serving
 
 WORKERS = 3
@@ -75,3 +78,37 @@ def test_a_signal_meanwhile_is_an_orderly_end(tmp_path: Path, number: signal.Sig
         assert "Traceback" not in server.output
     with pytest.raises(ConnectionRefusedError):
         ask(port, "GET", "/healthz")
+
+
+MUTE: Final = """
+import os, signal, socket, sys
+from contextlib import suppress
+from kataven_flask.workers import Job, run_workers
+
+unread, mute = os.pipe()
+os.dup2(mute, 2)
+os.close(unread)
+os.close(mute)
+with suppress(BrokenPipeError):
+    sys.stderr.write("a line that is left in the buffer\\n")
+
+def fail():
+    raise ValueError
+
+def end():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+jobs = [Job("worker", socket.create_server(("127.0.0.1", 0)), fail) for _ in range(2)]
+try:
+    run_workers(jobs, ready=bool, idle=bool, died=end)
+finally:
+    os.write(1, b"tidied up\\n")
+"""
+
+
+def test_a_worker_that_cant_write_its_log_leaves_tidying_up_to_its_parent() -> None:
+    """Where nobody reads the log any more, a worker's end removes nothing that others use."""
+    python = (sys.executable, "-c", MUTE)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    ended = subprocess.run(python, env=environ, capture_output=True, timeout=BOUND, check=False)
+    assert ended.stdout == b"tidied up\n"

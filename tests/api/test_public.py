@@ -128,15 +128,27 @@ def test_alive(service: Service) -> None:
 
 
 def test_ready(service: Service) -> None:
-    """`/readyz` names the config's revision, the state store and the signing key."""
+    """`/readyz` says of each part what it is, that it is sound, and since when."""
+    service.clock.move(90)
     answer = service.client.get("/readyz")
     assert refused(answer) == OK
     kid = service.client.get(JWKS).get_json()["keys"][0]["kid"]
+    began, asked = "2026-09-21T14:13:20+00:00", "2026-09-21T14:14:50+00:00"
     assert answer.get_json() == {
         "status": "ready",
-        "config": {"revision": parts_of(service.app).live.current.revision, "ok": True},
-        "state": {"ok": True, "remembers_since": "2026-09-21T14:13:20+00:00"},
-        "signing_key": {"ok": True, "kid": kid},
+        "config": {
+            "is": "the tenants' file",
+            "ok": True,
+            "since": began,
+            "revision": parts_of(service.app).live.current.revision,
+        },
+        "state": {
+            "is": "what was spent, rotated and revoked",
+            "ok": True,
+            "since": asked,
+            "remembers_since": began,
+        },
+        "signing_key": {"is": "what signs tokens", "ok": True, "since": began, "kid": kid},
     }
     assert answer.headers["Cache-Control"] == "no-store"
 
@@ -159,6 +171,11 @@ def test_a_faulty_edit_changes_nothing_and_is_told(service: Service) -> None:
     assert config["revision"] == before
     assert config["ok"] is False
     assert "nobody" not in str(config)
+    assert "kataven-flask check" in config["do"]
+    since = config["since"]
+    service.clock.move(60)
+    parts_of(service.app).live.reload()
+    assert service.client.get("/readyz").get_json()["config"]["since"] == since
     assert service.guest().get_json()["agent_id"] == "support"
 
 

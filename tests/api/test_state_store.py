@@ -18,6 +18,7 @@ from kataven_flask.api import NEVER_WAITS, WAITS_FOR_COUNT, WAITS_FOR_STATE
 from kataven_flask.app import parts_of
 from kataven_flask.store import breaker, sqlite
 from kataven_flask.store.sqlite import SqliteStore
+from kataven_flask.times import iso_utc
 from tests.api.wire import locked, no_limits, visitor_token
 from tests.redis_server import running_redis
 from tests.support import API, KEY, ORIGIN, Service, refused
@@ -136,14 +137,19 @@ def test_the_operator_is_told(
     """`/readyz` is 503 while the store is out of reach, 200 before and after."""
     monkeypatch.setattr(health, "STATE_KEPT", 0.0)
     assert stored.client.get("/readyz").status_code == 200
+    stored.clock.move(60)
     with locked(state):
         answer = stored.client.get("/readyz")
         assert answer.status_code == 503
-        assert answer.get_json()["state"]["ok"] is False
+        told = answer.get_json()["state"]
+        assert (told["ok"], told["since"]) == (False, iso_utc(stored.clock()))
+        assert "no restart" in told["do"]
         assert answer.get_json()["config"]["ok"] is True
         assert str(state) not in answer.text
+        stored.clock.move(60)
+        assert stored.client.get("/readyz").get_json()["state"] == told
     assert stored.client.get("/readyz").status_code == 200
-    assert caplog.messages.count("state store answers again") == 1
+    assert "\n".join(caplog.messages).count("state store answers again") == 1
 
 
 def test_who_asks_for_it_often_is_told_the_same(
@@ -387,3 +393,18 @@ def test_every_route_is_known_to_wait_or_not(stored: Service) -> None:
     served = {str(rule) for rule in stored.app.url_map.iter_rules()}
     assert served >= NEVER_WAITS | WAITS_FOR_COUNT | WAITS_FOR_STATE
     assert {f"{API}/auth/{action}" for action in NEEDS_STATE} == WAITS_FOR_STATE
+
+
+def test_a_store_that_came_back_empty_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a Redis lost, the log says also where `/readyz` is the first to ask it."""
+    monkeypatch.setattr(health, "STATE_KEPT", 0.0)
+    with running_redis(tmp_path / "redis") as redis:
+        service = Service(tmp_path, state=redis.url)
+        assert service.client.get("/readyz").status_code == 200
+        assert "remembers nothing" not in caplog.text
+        with redis.client() as client:
+            client.flushall()
+        assert service.client.get("/readyz").status_code == 200
+    assert "remembers nothing" in caplog.text

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +21,7 @@ from tests.support import AUDIENCE, ISSUER, NOON, Service, refused
 from tests.vectors import VectorKeys, load_keys
 from tests.vectors.attacker import Attacker, part, raw_of
 from tests.vectors.attacks import KINDS
+from tests.vectors.eddsa_attacks import forged_eddsa
 from tests.vectors.generate import SESSION, VISITOR, Forge
 
 NOBODY: Final = "http://127.0.0.1:1/jwks.json"
@@ -251,39 +244,8 @@ def test_no_forged_token_passes_a_server_of_eddsa(tmp_path: Path) -> None:
     no_limits(service)
     verify = verifier(service)
     for typ, good in ((VISITOR_TYP, VISITOR), (SESSION_TYP, live_session())):
-        for name, token in _forged_eddsa(service, typ, good):
+        key = ring_of(service).newest
+        for name, token in forged_eddsa(key, typ, good, load_keys().theirs):
             assert not taken(verify, token), name
             assert refused(service.exchange(token=token)) == (400, "invalid_token"), name
     assert service.exchange(token=visitor_token(service)).status_code == 200
-
-
-def _forged_eddsa(service: Service, typ: str, good: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    key = ring_of(service).newest
-    private, jwk = key.private_key, dict(key.public_jwk)
-    assert isinstance(private, Ed25519PrivateKey)
-    public = private.public_key()
-    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-
-    def text(alg: str) -> str:
-        return f"{part({'alg': alg, 'kid': key.kid, 'typ': typ})}.{part(good)}"
-
-    raw = public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-    for secret in (pem, pem.strip(), raw, base64.b64encode(raw), json.dumps(jwk).encode(), b""):
-        signature = hmac.digest(secret, text("HS256").encode(), "sha256")
-        yield "HS256", f"{text('HS256')}.{part(signature)}"
-    yield "none", f"{text('none')}."
-    stranger = Ed25519PrivateKey.generate()
-    for alg in ("EdDSA", "Ed25519"):
-        yield "a stranger's", f"{text(alg)}.{part(stranger.sign(text(alg).encode()))}"
-    for alg in ("ES256", "none", "HS256", "eddsa"):
-        yield f"ours under {alg}", f"{text(alg)}.{part(private.sign(text(alg).encode()))}"
-    for alg in ("ES256", "EdDSA"):
-        by_p256 = load_keys().theirs.sign(text(alg).encode(), ECDSA(SHA256()))
-        yield f"P-256 under {alg}", f"{text(alg)}.{part(by_p256)}"
-    order = 2**252 + 27742317777372353535851937790883648493  # RFC 8032, section 5.1
-    made = private.sign(text("EdDSA").encode())
-    longer = int.from_bytes(made[32:], "little") + order
-    yield "s mirrored", f"{text('EdDSA')}.{part(made[:32] + longer.to_bytes(32, 'little'))}"
-    yield "zeros", f"{text('EdDSA')}.{part(bytes(64))}"
-    neutral = part(b"\x01" + bytes(63))
-    yield "the neutral point", f"{text('EdDSA')}.{neutral}"

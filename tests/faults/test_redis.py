@@ -96,7 +96,7 @@ def test_out_of_reach(server: Served, redis: RedisServer, held: Held, fault: Fau
         for _ in range(2):
             assert_fails_closed(client, held)
             assert_the_rest_goes_on(client)
-    server.wait_for(rf"ERROR .*127\.0\.0\.1:{redis.port}")
+    server.wait_for(rf'"error".*127\.0\.0\.1:{redis.port}')
     fault.mend(redis)
     with server.client() as client:
         assert_recovers(client, held)

@@ -76,7 +76,7 @@ def assert_bears(server: Served, path: Path, held: Held) -> None:
     with server.client() as client:
         assert_fails_closed(client, held)
         assert_the_rest_goes_on(client)
-    server.wait_for(rf"ERROR .*{re.escape(str(path))}")
+    server.wait_for(rf'"error".*{re.escape(str(path))}')
 
 
 # --- disk full

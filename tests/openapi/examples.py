@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,11 +17,13 @@ from werkzeug.test import TestResponse
 
 from kataven_flask.app import parts_of
 from kataven_flask.assets import example_config, static_dir
+from kataven_flask.health import STATE_AWAY
 from kataven_flask.key_ring_file import change_key_ring
 from kataven_flask.keys import hash_secret_key
 from kataven_flask.openapi.examples import EXAMPLES_FILE
+from kataven_flask.signing import KeyRing
 from tests.api.recipes import ALL
-from tests.support import ISSUER, Service
+from tests.support import ISSUER, NOON, Service
 from tests.vectors import load_keys
 
 KEY: Final = "pk_live_acme_BoQCCzO6l9f3zHpc1yR96g"
@@ -41,9 +44,18 @@ def shipped(folder: Path, secret: str) -> Service:
     service.document["issuer"] = ISSUER
     service.document["tenants"]["acme"]["keys"][0]["secrets"] = [{"hash": hash_secret_key(secret)}]
     service.edit()
-    change_key_ring(service.settings.instance, lambda _ring: load_keys().ours)
+    change_key_ring(service.settings.instance, lambda _ring: aged(load_keys().ours))
     parts_of(service.app).ring.reload()
     return service
+
+
+def aged(ring: KeyRing) -> KeyRing:
+    """Return a ring whose entries were made when the service's clock began."""
+    began = int(NOON)
+    return KeyRing(
+        tuple(replace(each, created_at=began, signs_from=began) for each in ring.signing_keys),
+        tuple(replace(each, created_at=began, signs_from=began) for each in ring.refresh_secrets),
+    )
 
 
 def given(folder: Path) -> dict[str, Any]:
@@ -99,10 +111,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         content = {**given(folder), "refusals": refusals(folder)}
+        ready = content["answers"]["readyz"]
+        state = {name: ready["state"][name] for name in ("is", "since")}
         content["answers"]["not-ready"] = {
-            **content["answers"]["readyz"],
+            **ready,
             "status": "not ready",
-            "state": {"ok": False, "error": "out of reach; the log says why"},
+            "state": {**state, "ok": False, **STATE_AWAY},
         }
         while Service.opened:
             Service.opened.pop().close()

@@ -142,9 +142,11 @@ def _run_process(url: str, job: Job, field: Field, start: Any, out: Any) -> None
 def race_in_processes(url: str, job: Job, field: Field) -> list[list[Any]]:
     """Have processes do a job at the same moment, round after round; return the answers a round.
 
-    The processes are spawned, not forked: they share the store and nothing else.
+    They are forked of a process that has imported and not opened: they share the store and
+    nothing else.
     """
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "kataven_flask.store.redis"])
     start, out = context.Barrier(field.processes), context.Queue()
     racers = [
         context.Process(target=_run_process, args=(url, job, field, start, out), daemon=True)
