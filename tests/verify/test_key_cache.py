@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from kataven_flask.verify import KeysUnavailableError, SessionVerifier, key_cache
-from kataven_flask.verify.key_cache import FRESH, PAUSE, RENEWED
+from kataven_flask.verify.jwks import PublicKey
+from kataven_flask.verify.key_cache import FRESH, PAUSE, RENEWED, KeyCache
 from tests.running import wait_until
 from tests.support import FrozenClock
 from tests.verify.key_server import (
@@ -60,6 +61,23 @@ def test_fifty_threads_and_one_fetch(keys: KeyServer, verifier: SessionVerifier)
         wait_until(lambda: keys.fetches == 1, "one asks")
         keys.open.set()
         assert all(each.result() for each in waiting)
+    assert keys.fetches == 1
+
+
+def test_who_is_overtaken_on_the_way_to_its_fetch_does_none(
+    keys: KeyServer, verifier: SessionVerifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread found no key; before its turn came, another had fetched: it takes what is there."""
+    look = KeyCache.find_at_once
+
+    def look_and_be_overtaken(cache: KeyCache, kid: str) -> PublicKey | None:
+        found = look(cache, kid)
+        monkeypatch.setattr(KeyCache, "find_at_once", look)
+        assert takes(verifier)
+        return found
+
+    monkeypatch.setattr(KeyCache, "find_at_once", look_and_be_overtaken)
+    assert takes(verifier)
     assert keys.fetches == 1
 
 
