@@ -35,6 +35,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "express": "npm start",
 }
 """What each README says."""
+NEEDED: Final = ("KATAVEN_URL", "KATAVEN_CLIENT_KEY", "KATAVEN_SECRET_KEY", "SHOP_SECRET_KEY")
 
 
 def command(name: str, port: int) -> list[str]:
@@ -217,6 +218,19 @@ def test_does_not_start_with_a_key_that_anybody_guesses(name: str, tmp_path: Pat
     with started(name, tmp_path, free_port(), **short) as process:
         process.wait_for("SHOP_SECRET_KEY is too short")
         assert process.ended() != 0
+        assert "Traceback" not in process.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("missing", NEEDED)
+def test_says_what_it_lacks(name: str, missing: str, tmp_path: Path) -> None:
+    """A shop without a variable ends with its name, and where to read on; one of blanks is none."""
+    given = {"KATAVEN_URL": "http://localhost:1", missing: " "}
+    with started(name, tmp_path, free_port(), **given) as process:
+        process.wait_for(f"^{missing} isn't set: ../README.md")
+        assert process.ended() != 0
+        assert "Traceback" not in process.output
+        assert "    at " not in process.output, "Node's"
 
 
 def test_its_cookie_is_out_of_others_reach(shop: Shop) -> None:

@@ -4,10 +4,14 @@ import path from "node:path";
 import cookieSession from "cookie-session";
 import express from "express";
 
+function end(reason) {
+  console.error(reason);
+  process.exit(1);
+}
+
 function needed(name) {
-  const value = process.env[name];
-  if (!value) throw new Error(`${name} isn't set`);
-  return value.trim();
+  const value = process.env[name]?.trim();
+  return value || end(`${name} isn't set: ../README.md says what it is, ../demo.sh sets it for the demo`);
 }
 
 const page = path.join(import.meta.dirname, "..", "page");
@@ -16,7 +20,7 @@ const clientKey = needed("KATAVEN_CLIENT_KEY");
 const secretKey = needed("KATAVEN_SECRET_KEY");
 const shopSecretKey = needed("SHOP_SECRET_KEY");
 if (shopSecretKey.length < 32) {
-  throw new Error("SHOP_SECRET_KEY is too short: whoever guesses it signs in as anybody");
+  end("SHOP_SECRET_KEY is too short: whoever guesses it signs in as anybody");
 }
 const connectUrl = process.env.KATAVEN_CONNECT_URL ?? "";
 const policy =

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,14 +16,24 @@ from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.middleware.sessions import SessionMiddleware
 
+
+def needed(name: str) -> str:
+    """Return a variable that the shop can't do without."""
+    value = os.environ.get(name, "").strip()
+    if not value:
+        sys.exit(f"{name} isn't set: ../README.md says what it is, ../demo.sh sets it for the demo")
+    return value
+
+
 PAGE: Final = Path(__file__).resolve().parent.parent / "page"
-KATAVEN_URL: Final = os.environ["KATAVEN_URL"]
-CLIENT_KEY: Final = os.environ["KATAVEN_CLIENT_KEY"]
+KATAVEN_URL: Final = needed("KATAVEN_URL")
+CLIENT_KEY: Final = needed("KATAVEN_CLIENT_KEY")
+SECRET_KEY: Final = needed("KATAVEN_SECRET_KEY")
 CONNECT_URL: Final = os.environ.get("KATAVEN_CONNECT_URL", "")
 MIN_SECRET: Final = 32
-SHOP_SECRET_KEY: Final = os.environ["SHOP_SECRET_KEY"]
+SHOP_SECRET_KEY: Final = needed("SHOP_SECRET_KEY")
 if len(SHOP_SECRET_KEY) < MIN_SECRET:
-    raise ValueError("SHOP_SECRET_KEY is too short: whoever guesses it signs in as anybody")
+    sys.exit("SHOP_SECRET_KEY is too short: whoever guesses it signs in as anybody")
 POLICY: Final = (
     f"default-src 'self'; script-src 'self' {KATAVEN_URL}; "
     f"connect-src 'self' {KATAVEN_URL} {CONNECT_URL}; img-src 'self' https:; "
@@ -42,7 +53,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Keep connections to the service as long as the shop is up."""
     async with httpx.AsyncClient(
         base_url=KATAVEN_URL,
-        headers={"Authorization": f"Bearer {os.environ['KATAVEN_SECRET_KEY'].strip()}"},
+        headers={"Authorization": f"Bearer {SECRET_KEY}"},
         timeout=5,
         trust_env=False,  # through no proxy: the secret key goes to the service and nowhere else
     ) as app.state.kataven:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -10,14 +11,24 @@ import httpx
 from flask import Flask, Response, abort, request, send_from_directory, session
 from flask.typing import ResponseReturnValue
 
+
+def needed(name: str) -> str:
+    """Return a variable that the shop can't do without."""
+    value = os.environ.get(name, "").strip()
+    if not value:
+        sys.exit(f"{name} isn't set: ../README.md says what it is, ../demo.sh sets it for the demo")
+    return value
+
+
 PAGE: Final = Path(__file__).resolve().parent.parent / "page"
-KATAVEN_URL: Final = os.environ["KATAVEN_URL"]
-CLIENT_KEY: Final = os.environ["KATAVEN_CLIENT_KEY"]
+KATAVEN_URL: Final = needed("KATAVEN_URL")
+CLIENT_KEY: Final = needed("KATAVEN_CLIENT_KEY")
+SECRET_KEY: Final = needed("KATAVEN_SECRET_KEY")
 CONNECT_URL: Final = os.environ.get("KATAVEN_CONNECT_URL", "")
 MIN_SECRET: Final = 32
-SHOP_SECRET_KEY: Final = os.environ["SHOP_SECRET_KEY"]
+SHOP_SECRET_KEY: Final = needed("SHOP_SECRET_KEY")
 if len(SHOP_SECRET_KEY) < MIN_SECRET:
-    raise ValueError("SHOP_SECRET_KEY is too short: whoever guesses it signs in as anybody")
+    sys.exit("SHOP_SECRET_KEY is too short: whoever guesses it signs in as anybody")
 POLICY: Final = (
     f"default-src 'self'; script-src 'self' {KATAVEN_URL}; "
     f"connect-src 'self' {KATAVEN_URL} {CONNECT_URL}; img-src 'self' https:; "
@@ -37,7 +48,7 @@ app.config.update(
 )
 kataven = httpx.Client(
     base_url=KATAVEN_URL,
-    headers={"Authorization": f"Bearer {os.environ['KATAVEN_SECRET_KEY'].strip()}"},
+    headers={"Authorization": f"Bearer {SECRET_KEY}"},
     timeout=5,
     trust_env=False,  # through no proxy: the secret key goes to the service and nowhere else
 )
