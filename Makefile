@@ -95,4 +95,4 @@ dist: wheel
 
 clean:
 	rm -rf tests/verify_elsewhere/node_modules tests/verify_elsewhere/vendor
-	rm -rf $(VENV) benchmarks/.venv benchmarks/peers/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) benchmarks/.venv benchmarks/.venv-server benchmarks/peers/node_modules build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

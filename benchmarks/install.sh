@@ -1,5 +1,6 @@
 #!/bin/sh
-# Find or install what `make bench` needs beside the product: wrk, Node.js, and the peers' packages.
+# Find or install what `make bench` needs beside the product: wrk, Node.js, the peers' packages, and
+# what an operator has, which is less than what a developer has.
 # Usage: install.sh PYTHON
 set -eu
 cd "$(dirname "$0")"
@@ -22,13 +23,18 @@ if [ -n "$missing" ]; then
     apt-get install -qq --yes --no-install-recommends $missing >/dev/null
 fi
 
-# Never among the product's own: an environment and a folder of their own, which git ignores.
-if [ ! -e .venv/.ready ] || [ requirements.lock -nt .venv/.ready ]; then
-    echo "Installing the peers' Python packages…"
-    "$1" -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --require-hashes --requirement requirements.lock
-    touch .venv/.ready
-fi
+# Never among the product's own: environments and a folder of their own, which git ignores.
+environment() { # PYTHON FOLDER LOCK WHOSE
+    if [ ! -e "$2/.ready" ] || [ "$3" -nt "$2/.ready" ]; then
+        echo "Installing $4 Python packages…"
+        "$1" -m venv --clear "$2"
+        "$2/bin/python" -m pip install --quiet --require-hashes --requirement "$3"
+        touch "$2/.ready"
+    fi
+}
+
+environment "$1" .venv requirements.lock "the peers'"
+environment "$1" .venv-server ../requirements-server.lock "an operator's"
 if [ "$(cat peers/node_modules/.ready 2>/dev/null)" != "$node_packages" ]; then
     echo "Installing the peers' Node packages…"
     # shellcheck disable=SC2086

@@ -14,6 +14,8 @@ HOST: Final = "127.0.0.1"
 ROOT: Final = Path(__file__).parent.parent
 OWN: Final = Path(sys.executable).parent
 """Where our own command is, and waitress'."""
+SERVER: Final = ROOT / "benchmarks" / ".venv-server" / "bin"
+"""What an operator has: what `requirements-server.lock` names, and no tool of a developer's."""
 PEERS: Final = ROOT / "benchmarks" / ".venv" / "bin"
 PEERS_APPS: Final = "benchmarks.peers"
 EXPRESS: Final = ROOT / "benchmarks" / "peers" / "with_express.mjs"
