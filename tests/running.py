@@ -44,7 +44,7 @@ def free_port(*further: int) -> int:
     while True:
         port = secrets.choice(share)
         numbers = {port, *(port + each for each in further)}
-        if numbers & _given:
+        if numbers & _given or any(number in PORTS and number not in share for number in numbers):
             continue
         try:
             for number in numbers:

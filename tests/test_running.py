@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+
+import pytest
+
 from tests.running import PORTS, free_port, own_ports
 
 
@@ -14,6 +18,18 @@ def test_no_two_processes_share_a_port() -> None:
     assert len(set().union(*shares)) == sum(map(len, shares))
     assert set().union(*shares) <= set(PORTS)
     assert min(map(len, shares)) > 3000
+
+
+def test_what_is_further_up_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that takes two numbers never takes the next process' first with its own last."""
+    monkeypatch.setenv("PYTEST_XDIST_WORKER", "gw1")
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    share = own_ports(os.environ)
+    picks = iter([share[-1], *share])
+    monkeypatch.setattr("secrets.choice", lambda _: next(picks))
+    assert share[-1] + 1 in PORTS
+    port = free_port(1)
+    assert {port, port + 1} <= set(share)
 
 
 def test_alone_it_has_them_all() -> None:
